@@ -1,0 +1,331 @@
+"""What a computation remembers: every value knows the operation, the arguments and the place that made it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from itertools import count
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+_serial = count(1)
+
+
+class Pull(NamedTuple):
+    """What a backward operation differentiates: the value `of`, towards its argument number `into`.
+
+    With `into` None it is the sum of all the shares of ∂L/∂of, where they arrive.
+    """
+
+    of: Value
+    into: int | None
+
+
+class Place(NamedTuple):
+    """Where in the model, and when in the sequence, an operation ran; and what it differentiates, if it does."""
+
+    scope: tuple[str, ...] = ()
+    step: int | None = None
+    loop: int | None = None  # which time loop: two sequences through one layer are two loops
+    pull: Pull | None = None
+
+    @property
+    def backward(self) -> bool:
+        return self.pull is not None
+
+    def __str__(self) -> str:
+        module = f"in module {'.'.join(self.scope)!r}" if self.scope else "outside any module"
+        return module + ("" if self.step is None else f", at step {self.step}")
+
+
+class Frame:
+    """The place of the operations that run now, and the clocks that number them.
+
+    Each module counts its operations anew at every step, and so does every pullback: operation number k of module m at
+    step t is operation number k of module m at step t+1, whatever else was, or was not, recorded in between.  That is
+    what makes the record foldable.
+    """
+
+    __slots__ = ("place", "clocks", "clock", "_latest", "_direction", "_loop", "_step_clocks")
+
+    def __init__(self, place: Place, clocks: dict[tuple[str, ...], count[int]]) -> None:
+        self.place, self.clocks = place, clocks
+        self.clock = clocks.get(place.scope)
+        if self.clock is None:
+            self.clock = clocks[place.scope] = count()
+        self._latest: int | None = None
+        self._direction: int | None = None
+        self._loop: int | None = None
+        self._step_clocks: dict[tuple[str, ...], count[int]] = {}
+
+    def inner(self, name: str) -> Frame:
+        """The frame of a module called from here; the clocks of the step run on."""
+        scope, step, loop, pull = self.place
+        return Frame(Place((*scope, name), step, loop, pull), self.clocks)
+
+    def at_step(self, t: int) -> Frame:
+        """The frame of step t of the loop that runs here.
+
+        A loop runs forwards or backwards in time, one step after the other; any other step begins a new loop.
+        To come back to the latest step is to go on with it.
+        """
+        if t != self._latest:
+            move = None if self._latest is None else t - self._latest
+            if move not in (1, -1) or (self._direction is not None and move != self._direction):
+                self._loop, move = next(_serial), None
+            self._latest, self._direction, self._step_clocks = t, move, {}
+        return Frame(self.place._replace(step=t, loop=self._loop), self._step_clocks)
+
+
+_here: ContextVar[Frame | None] = ContextVar("tinyrnn place", default=None)
+
+
+def here() -> Frame:
+    """The frame of the operations that run now, in this thread."""
+    frame = _here.get()
+    if frame is None:  # each thread begins with a frame of its own
+        frame = Frame(Place(), {})
+        _here.set(frame)
+    return frame
+
+
+class Modes(NamedTuple):
+    """What is remembered, and what is checked, of the operations that run now."""
+
+    grad: bool = True  # remember what a gradient needs
+    recording: bool = False  # remember everything
+    anomaly: bool = False  # stop at the first number that is not finite
+
+
+_modes: ContextVar[Modes] = ContextVar("tinyrnn modes", default=Modes())
+modes = _modes.get
+
+
+class Value:
+    """An array and its history.  It has no arithmetic: `Tensor` adds that, above the primitives."""
+
+    __slots__ = (
+        *("data", "requires_grad", "op", "args", "attrs"),  # the number, and the call that made it
+        *("place", "ordinal", "serial"),  # where and when that was
+        *("grad", "name", "carried", "changed", "__weakref__"),
+    )
+
+    data: Any
+    grad: Any
+
+    def __init__(
+        self,
+        data: Any,
+        requires_grad: bool = False,
+        op: Any = None,
+        args: tuple = (),
+        attrs: dict[str, Any] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.data, self.requires_grad, self.name, self.grad = data, requires_grad, name, None
+        self.op, self.args, self.attrs = op, args, attrs
+        frame = _here.get() or here()
+        self.place, self.ordinal, self.serial = frame.place, next(frame.clock), next(_serial)
+        self.carried = False  # does a time loop hand it from step to step?
+        self.changed = 0  # the serial number of the latest change in place; it counts on a leaf only
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def parents(self) -> list[Value]:
+        return [a for a in self.args if isinstance(a, Value)]
+
+    def derive(self, data: Any, op: Any, args: tuple, attrs: dict[str, Any], requires_grad: bool) -> Any:
+        """The value `op` made out of this one and its fellow arguments."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its operations return")
+
+    def note_change(self) -> None:
+        """The array was changed in place: what was computed from it before can no longer be differentiated."""
+        self.changed = next(_serial)
+
+
+class _Released:
+    """Stands as the operation of a value whose history `backward(release=True)` has let go."""
+
+    name, pullbacks, many = "released", (), False
+
+    def __repr__(self) -> str:
+        return "<released>"
+
+
+RELEASED = _Released()
+
+
+def history(*values: Value) -> list[Value]:
+    """Every value the given ones depend on, oldest first: a value is always younger than its arguments."""
+    seen, stack = set(values), list(values)
+    while stack:  # a loop, not recursion: an unrolled network is thousands of operations deep
+        for parent in stack.pop().parents:
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=attrgetter("serial"))
+
+
+def unchain(*values: Value, before: int | None = None) -> None:
+    """Cut a history, so that gradients stop and the memory behind the cut is free.
+
+    Parameters
+    ----------
+    *values : Tensor
+        Where to look back from.
+    before : int, optional
+        Cut what was made at time steps earlier than this one; the steps from `before` on keep their history, so that a
+        window can slide along a sequence.  Without it the given values themselves are cut.
+
+    Examples
+    --------
+    A window of two steps: only the last two uses of `w` are left.
+
+    >>> import tinyrnn as tr
+    >>> w, h = tr.Parameter(2.0), tr.tensor(1.0)
+    >>> for t in range(5):
+    ...     with tr.step(t):
+    ...         h = h * w
+    ...     tr.unchain(h, before=t - 1)
+    >>> h.backward()
+    >>> w.grad.item()  # d(8 w²)/dw at w = 2, for h was 8 before the window
+    32.0
+    """
+    seen, stack = set(values), list(values)
+    while stack:
+        value = stack.pop()
+        behind = value.place.step is not None and before is not None and value.place.step < before
+        if before is None or behind:
+            if value.op is not None:
+                value.op, value.args, value.attrs, value.requires_grad = None, (), {}, False
+            continue
+        for parent in value.parents:
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+
+
+class _Within:
+    """A context in which a context variable has another value; it may be entered again and again."""
+
+    __slots__ = ("_variable", "_make", "_tokens")
+
+    def __init__(self, variable: ContextVar, make: Any) -> None:
+        self._variable, self._make = variable, make
+        self._tokens: list[Token] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(self._variable.set(self._make()))
+
+    def __exit__(self, *exception: object) -> None:
+        self._variable.reset(self._tokens.pop())
+
+
+def at(place: Place) -> _Within:
+    """Operations inside happen at `place`, numbered from 0."""
+    return _Within(_here, lambda: Frame(place, {}))
+
+
+def scope(name: str) -> _Within:
+    """Operations inside belong to the module called `name`.
+
+    `Module.__call__` does this; a function that plays the part of a module may do it itself.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> with tr.scope("encoder"):
+    ...     y = tr.Parameter(1.0) * 2.0
+    >>> y.place.scope
+    ('encoder',)
+    """
+    return _Within(_here, lambda: here().inner(name))
+
+
+def step(t: int) -> _Within:
+    """Operations inside happen at time step `t`, counted from 0.
+
+    The layers do this for their own time loop; a loop of one's own needs only this line.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> w, h = tr.Parameter(0.5), 1.0
+    >>> for t in range(3):
+    ...     with tr.step(t):
+    ...         h = tr.tanh(w * h)
+    >>> h.place.step
+    2
+    """
+    return _Within(_here, lambda: here().at_step(t))
+
+
+def no_grad() -> _Within:
+    """Operations inside are not remembered: nothing to differentiate, nothing to keep in memory.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> with tr.no_grad():
+    ...     y = tr.Parameter(1.0) * 2.0
+    >>> y.requires_grad
+    False
+    """
+    return _Within(_modes, lambda: modes()._replace(grad=False))
+
+
+def recording() -> _Within:
+    """Remember every operation inside, even those no gradient needs: the drawer and the compiler read them.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> with tr.recording():
+    ...     y = tr.tensor(1.0) * 2.0
+    >>> y.op, y.requires_grad
+    (<primitive mul>, False)
+    """
+    return _Within(_modes, lambda: modes()._replace(recording=True))
+
+
+def detect_anomaly() -> _Within:
+    """Stop with a FloatingPointError at the first NaN or infinity, forward or backward, and say where it arose.
+
+    Every result is looked at, so this is slow, and on a GPU it waits for each operation: for finding a fault only.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> with tr.detect_anomaly():
+    ...     tr.log(tr.tensor(0.0))
+    Traceback (most recent call last):
+    FloatingPointError: log gave -inf (outside any module); its arguments: () float32 in [0, 0]
+    """
+    return _Within(_modes, lambda: modes()._replace(anomaly=True))
+
+
+def named(**values: Any) -> tuple:
+    """Give values the symbols that the equations use, and hand them back in order.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> i, f = tr.named(i=tr.tensor(1.0), f=tr.tensor(2.0))
+    >>> i.name, f.name
+    ('i', 'f')
+    """
+    for name, value in values.items():
+        if isinstance(value, Value):
+            value.name = name
+    return tuple(values.values())
+

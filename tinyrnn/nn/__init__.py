@@ -1,0 +1,12 @@
+"""Modules, cells, layers over time, initialisers and losses."""
+
+from . import init
+from .cells import Cell, GRUCell, LSTMCell, LSTMState, RNNCell
+from .layers import Dropout, Embedding, LayerNorm, Linear, Sequential
+from .module import Module
+from .recurrent import GRU, LSTM, RNN, Recurrent, unroll
+
+__all__ = [
+    *("Cell", "Dropout", "Embedding", "GRU", "GRUCell", "LSTM", "LSTMCell", "LSTMState", "LayerNorm", "Linear", "Module"),
+    *("RNN", "RNNCell", "Recurrent", "Sequential", "init", "unroll"),
+]

@@ -1,0 +1,178 @@
+"""Layers without memory: Linear, Embedding, Dropout, LayerNorm, Sequential."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .. import backend, ops
+from ..graph import Value
+from ..tensor import Parameter, Tensor
+from . import init
+from .module import Module
+
+
+class Linear(Module):
+    """y = x W + b, on the last axis.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        I and O: x is (..., I), y (..., O), W (I, O), b (O,).
+    bias : bool
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn
+    >>> nn.Linear(3, 2)(tr.ones(5, 4, 3)).shape
+    (5, 4, 2)
+    """
+
+    def __init__(self, in_features: int, out_features: int, *, bias: bool = True) -> None:
+        self.in_features, self.out_features = in_features, out_features
+        self.W = Parameter(init.glorot(in_features, out_features))
+        self.b = Parameter(init.zeros(out_features)) if bias else 0.0
+
+    def forward(self, x: Any) -> Tensor:
+        if x.shape[-1:] != (self.in_features,):
+            raise ValueError(f"Linear: x has shape {tuple(x.shape)}, expected (..., in_features = {self.in_features})")
+        return x @ self.W + self.b
+
+
+class Embedding(Module):
+    """A vector for each symbol: y = W[indices].
+
+    Parameters
+    ----------
+    num_embeddings, embedding_dim : int
+        V and D: indices are integers below V, of any shape; W is (V, D); y has one more axis, of length D.
+
+    Raises
+    ------
+    TypeError
+        If the indices are no integers.
+    IndexError
+        If one is not below V.
+
+    Examples
+    --------
+    >>> from tinyrnn import nn
+    >>> nn.Embedding(10, 3)([[1, 2], [3, 4]]).shape
+    (2, 2, 3)
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.W = Parameter(init.normal(num_embeddings, embedding_dim))
+
+    def forward(self, indices: Any) -> Tensor:
+        if not hasattr(indices, "dtype"):
+            indices = backend.asarray(indices, int, self.W.device)
+        if indices.dtype.kind not in "iu":
+            raise TypeError(f"Embedding: indices must be integers, not {indices.dtype}: make them with dtype=int")
+        data = indices.data if isinstance(indices, Value) else indices
+        if backend.device_of(data).kind == "cpu" and data.size and not (0 <= data.min() and data.max() < self.num_embeddings):
+            raise IndexError(f"Embedding: indices from {data.min()} to {data.max()} do not fit num_embeddings = {self.num_embeddings}")
+        return self.W[indices]
+
+
+class Dropout(Module):
+    """In training, set each number to 0 with probability `rate`, and scale the others by 1 / (1 − rate) (Srivastava et al. 2014).
+
+    Parameters
+    ----------
+    rate : float
+        From 0 up to, but not including, 1.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn
+    >>> nn.Dropout(0.5).eval()(tr.ones(3)).tolist()
+    [1.0, 1.0, 1.0]
+    """
+
+    def __init__(self, rate: float = 0.5) -> None:
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"Dropout: rate {rate} is not in [0, 1)")
+        self.rate = rate
+
+    def forward(self, x: Any) -> Any:
+        if not self.training or self.rate == 0.0:
+            return x
+        data = x.data if isinstance(x, Value) else x
+        device = backend.device_of(data)
+        with backend.active(device):
+            keep = backend.generator(device).random(data.shape, dtype="float32") >= self.rate
+        return ops.dropout(x, keep, self.rate)
+
+
+class LayerNorm(Module):
+    """y = (x − mean) / √(var + ε) ⊙ gain + bias, over the last axis (Ba, Kiros & Hinton 2016).
+
+    Parameters
+    ----------
+    size : int
+        The length of the last axis.
+    eps : float
+        ε, which keeps the root away from 0.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn
+    >>> y = nn.LayerNorm(4)(tr.tensor([[1.0, 2.0, 3.0, 4.0]]))
+    >>> round(y.mean().item(), 6), round(y.var().item(), 3)
+    (0.0, 1.0)
+    """
+
+    def __init__(self, size: int, eps: float = 1e-5) -> None:
+        self.size, self.eps = size, eps
+        self.gain = Parameter(init.zeros(size) + 1)
+        self.bias = Parameter(init.zeros(size))
+
+    def forward(self, x: Any) -> Tensor:
+        if x.shape[-1:] != (self.size,):
+            raise ValueError(f"LayerNorm: x has shape {tuple(x.shape)}, expected (..., size = {self.size})")
+        centred = x - ops.mean(x, axis=-1, keepdims=True)
+        variance = ops.mean(centred * centred, axis=-1, keepdims=True)
+        return centred / ops.sqrt(variance + self.eps) * self.gain + self.bias
+
+
+class Sequential(Module):
+    """Modules one after the other: each gets what the one before returned.
+
+    Parameters
+    ----------
+    *modules : Module
+        Their names are their numbers.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn
+    >>> model = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.1), nn.Linear(8, 2))
+    >>> model(tr.ones(5, 3)).shape
+    (5, 2)
+    """
+
+    def __init__(self, *modules: Module) -> None:
+        for number, module in enumerate(modules):
+            if not isinstance(module, Module):
+                raise TypeError(f"Sequential: expected modules, not {type(module).__name__}")
+            setattr(self, str(number), module)
+
+    def forward(self, x: Any) -> Any:
+        for module in self:
+            x = module(x)
+        return x
+
+    def __iter__(self) -> Iterator[Module]:
+        return (module for _, module in self.children())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getitem__(self, number: int) -> Module:
+        return list(self)[number]

@@ -1,0 +1,172 @@
+"""Modules: plain objects whose attributes are parameters and other modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .. import backend
+from ..graph import scope
+from ..tensor import Parameter
+
+
+class Module:
+    """A part of a model: what it assigns to its attributes, parameters and other modules, belongs to it, in that order.
+
+    Write `forward`; call the module itself, so that its operations know where they belong.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn
+    >>> class Scale(nn.Module):
+    ...     def __init__(self, size):
+    ...         self.factor = tr.Parameter([1.0] * size)
+    ...     def forward(self, x):
+    ...         return x * self.factor
+    >>> [name for name, _ in Scale(3).named_parameters()]
+    ['factor']
+    """
+
+    name: str | None = None  # what its owner calls it
+    training: bool = True
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        if isinstance(value, (Module, Parameter)) and value.name is None:
+            value.name = key
+        object.__setattr__(self, key, value)
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no forward(self, ...): write one")
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        with scope(self.name or type(self).__name__):
+            return self.forward(*inputs, **options)
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The modules among the attributes, with their names."""
+        for key, value in vars(self).items():
+            if isinstance(value, Module):
+                yield key, value
+
+    def modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and all inside it, each with its dotted name, the outer before the inner."""
+        yield prefix.rstrip("."), self
+        for key, child in self.children():
+            yield from child.modules(f"{prefix}{key}.")
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """The parameters with their dotted names, in the order of assignment, a shared one once."""
+        seen = set()
+        for prefix, module in self.modules():
+            for key, value in vars(module).items():
+                if isinstance(value, Parameter) and value not in seen:
+                    seen.add(value)
+                    yield f"{prefix}.{key}" if prefix else key, value
+
+    def parameters(self) -> Iterator[Parameter]:
+        """The parameters, in the order of `named_parameters`."""
+        for _, parameter in self.named_parameters():
+            yield parameter
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters: `grad` becomes None."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    # -- modes -----------------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Module:
+        """Switch to training (dropout acts), or with ``mode=False`` out of it; the module itself is returned."""
+        for _, module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Module:
+        """Switch out of training: dropout passes everything."""
+        return self.train(False)
+
+    def to(self, device: str | backend.Device) -> Module:
+        """Move all parameters, and their gradients, to a device; the module itself is returned."""
+        for parameter in self.parameters():
+            parameter.data = backend.to_device(parameter.data, device)
+            backend.protect(parameter.data, True)
+            if parameter.grad is not None:
+                parameter.grad = parameter.grad.detach().to(device)
+        return self
+
+    # -- state -----------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of every parameter's array, by dotted name."""
+        return {name: backend.copy(parameter.data) for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put these arrays into the parameters, in place; either all of them or, on an error, none.
+
+        Parameters
+        ----------
+        state : mapping of str to array or Tensor
+            As `state_dict` makes it.
+
+        Raises
+        ------
+        ValueError
+            If names are missing or unexpected, or shapes differ; the message lists every one.
+        """
+        own = dict(self.named_parameters())
+        complaints = [f"missing: {name} {tuple(own[name].shape)}" for name in own if name not in state]
+        complaints += [f"unexpected: {name} {tuple(state[name].shape)}" for name in state if name not in own]
+        complaints += [
+            f"misshapen: {name} is {tuple(state[name].shape)}, expected {tuple(own[name].shape)}"
+            for name in own
+            if name in state and tuple(state[name].shape) != tuple(own[name].shape)
+        ]
+        if complaints:
+            raise ValueError(f"state does not fit {type(self).__name__}:\n  " + "\n  ".join(complaints))
+        for name, parameter in own.items():
+            parameter.assign(state[name])
+
+    # -- reports ---------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """A table of the modules with the shapes and numbers of their own parameters, as text.
+
+        Examples
+        --------
+        >>> from tinyrnn import nn
+        >>> print(nn.Linear(3, 2).summary())
+        module  type    parameters    count
+        -----------------------------------
+        (self)  Linear  W (3, 2)          6
+                        b (2,)            2
+        -----------------------------------
+        total                             8
+        """
+        rows, seen, total = [], set(), 0
+        for name, module in self.modules():
+            label, kind = name or "(self)", type(module).__name__
+            own = [(k, p) for k, p in vars(module).items() if isinstance(p, Parameter)]
+            rows += [] if own else [(label, kind, "", "")]
+            for key, parameter in own:
+                shared = parameter in seen
+                seen.add(parameter)
+                total += 0 if shared else parameter.size
+                rows.append((label, kind, f"{key} {tuple(parameter.shape)}", "shared" if shared else f"{parameter.size:,}"))
+                label = kind = ""
+        table = [("module", "type", "parameters", "count"), *rows, ("total", "", "", f"{total:,}")]
+        wide = [max(len(row[i]) for row in table) for i in range(4)]
+        lines = ["  ".join([*(f"{c:<{w}}" for c, w in zip(row[:3], wide)), f"{row[3]:>{wide[3] + 2}}"]).rstrip() for row in table]
+        rule = "-" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def __repr__(self) -> str:
+        count = sum(p.size for p in self.parameters())
+        return f"{type(self).__name__}({self._describe()}{count:,} parameters)"
+
+    def _describe(self) -> str:
+        sizes = ", ".join(f"{k}={v}" for k, v in vars(self).items() if isinstance(v, (int, float, str)) and k not in ("name", "training"))
+        return f"{sizes}; " if sizes else ""
+

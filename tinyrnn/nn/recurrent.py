@@ -1,0 +1,347 @@
+"""Layers over time: any cell, unrolled; and RNN, LSTM and GRU with several layers and both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import backend
+from ..graph import Value, step
+from ..ops import concatenate, less, stack, transpose, unstack, where
+from ..tensor import Tensor, as_tensor
+from .cells import Cell, GRUCell, LSTMCell, RNNCell
+from .layers import Dropout
+from .module import Module
+
+
+def parts(state: Any) -> tuple:
+    """The parts of a state: (h, c) of an LSTM, (h,) of a cell whose state is one Tensor."""
+    return tuple(state) if isinstance(state, (tuple, list)) else (state,)
+
+
+def _like(state: Any, new: Sequence) -> Any:
+    """These parts in the form of `state`: a Tensor, a tuple or a named tuple."""
+    if not isinstance(state, (tuple, list)):
+        return new[0]
+    return type(state)(*new) if hasattr(state, "_fields") else tuple(new)
+
+
+def _carried(state: Any, names: Sequence[str | None]) -> Any:
+    """Mark each part of a state as what time carries; a part without a name gets the one given."""
+    marked = [as_tensor(p) for p in parts(state)]
+    for value, name in zip(marked, names):
+        value.carried, value.name = True, value.name or name
+    return _like(state, marked)
+
+
+def unroll(
+    cell: Callable, xs: Sequence, state: Any, *, reverse: bool = False, valid: Sequence | None = None
+) -> tuple[list, Any]:
+    """Apply a cell to each step of a sequence, the same weights every time.
+
+    Parameters
+    ----------
+    cell : callable
+        (x, state) -> state; the output of a step is the first part of its state.
+    xs : sequence of Tensor
+        The input of each step, (N, I).
+    state : Tensor or tuple of Tensor
+        Before the first step.
+    reverse : bool
+        Run from the last step to the first.
+    valid : sequence of Tensor, optional
+        For each step bools (N, 1): which sequences of the batch have not ended.  Where one has, its output is 0, its
+        state stays, and its input is not looked at.
+
+    Returns
+    -------
+    ys : list of Tensor
+        The output of each step, in the order of the inputs.
+    state
+        After the last step.
+    """
+    fields = getattr(state, "_fields", ("h", *(f"s{i}" for i in range(1, len(parts(state))))))
+    ys: list = [None] * len(xs)
+    first = state = _carried(state, [None] * len(fields))
+    for count, t in enumerate(reversed(range(len(xs))) if reverse else range(len(xs))):
+        with step(t):
+            if valid is None:
+                state = _carried(cell(xs[t], state), fields)
+                ys[t] = parts(state)[0]
+            else:
+                new = parts(cell(where(valid[t], xs[t], 0), state))
+                kept = [where(valid[t], n, old) for n, old in zip(new, parts(state))]
+                state = _carried(_like(state, kept), [getattr(n, "name", None) or f for n, f in zip(new, fields)])
+                ys[t] = where(valid[t], new[0], 0)
+        if count == 0:  # what was there before is called like what the cell makes out of it: h₀ before h₁
+            _carried(first, [p.name for p in parts(state)])
+    return ys, state
+
+
+def _valid_steps(lengths: Any, steps: int, batch: int, device: Any) -> Sequence | None:
+    """For each step bools (N, 1): has the sequence not ended?"""
+    if lengths is None:
+        return None
+    lengths = lengths.data if isinstance(lengths, Value) else lengths
+    host = backend.to_host(lengths if hasattr(lengths, "dtype") else backend.asarray(lengths, int, "cpu"))
+    if host.shape != (batch,) or host.dtype.kind not in "iu":
+        raise ValueError(f"lengths must be {batch} integers, one per sequence, not {host.dtype} of shape {host.shape}")
+    if batch and not (0 <= host.min() and host.max() <= steps):
+        raise ValueError(f"lengths run from {host.min()} to {host.max()}, but the sequences have {steps} steps")
+    with backend.active(device):
+        clock = as_tensor(backend.library(device).arange(steps).reshape(steps, 1, 1))
+        return unstack(less(clock, as_tensor(backend.to_device(host[:, None], device))))
+
+
+def _check_input(layer: str, xs: Any, input_size: int | None, batch_first: bool) -> Tensor:
+    """The sequence as a Tensor, time first, once its shape and dtype are known to fit."""
+    xs = as_tensor(xs)
+    axes = "(N, T, I)" if batch_first else "(T, N, I)"
+    if xs.ndim != 3:
+        raise ValueError(
+            f"{layer}: x has shape {tuple(xs.shape)}, expected {axes}: steps T, sequences N, features I; "
+            "a single sequence (T, I) becomes a batch with x.expand_dims(" + ("0)" if batch_first else "1)")
+        )
+    if xs.dtype.kind != "f":
+        raise TypeError(f"{layer}: x has dtype {xs.dtype}, expected floats; symbols become vectors with nn.Embedding or tr.one_hot")
+    if input_size is not None and xs.shape[2] != input_size:
+        raise ValueError(f"{layer}: x has shape {tuple(xs.shape)}, {axes} with I = {xs.shape[2]}, but input_size = {input_size}")
+    xs.name = xs.name or "x"
+    xs = transpose(xs, axes=(1, 0, 2)) if batch_first else xs
+    if xs.shape[0] == 0:
+        raise ValueError(f"{layer}: the sequence has no steps: x has shape {tuple(xs.shape)}")
+    return xs
+
+
+class Recurrent(Module):
+    """Any cell, applied to each step of a sequence.
+
+    Parameters
+    ----------
+    cell : Module
+        Its ``forward(x, state)`` returns the next state: a Tensor, or a tuple whose first part is the output.
+    reverse : bool
+        Run from the last step to the first.
+    batch_first : bool
+        Sequences are (N, T, I) instead of (T, N, I).
+
+    Examples
+    --------
+    A cell of one's own:
+
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn
+    >>> class Leaky(nn.Module):
+    ...     def __init__(self, inputs, hidden):
+    ...         self.W = tr.Parameter(nn.init.glorot(inputs, hidden))
+    ...         self.U = tr.Parameter(nn.init.orthogonal(hidden, hidden))
+    ...     def forward(self, x, h):
+    ...         return 0.9 * h + 0.1 * tr.tanh(x @ self.W + h @ self.U)
+    >>> y, h = nn.Recurrent(Leaky(3, 4))(tr.ones(5, 2, 3), tr.zeros(2, 4))
+    >>> y.shape, h.shape
+    ((5, 2, 4), (2, 4))
+    """
+
+    def __init__(self, cell: Module, *, reverse: bool = False, batch_first: bool = False) -> None:
+        self.cell, self.reverse, self.batch_first = cell, reverse, batch_first
+
+    def forward(self, x: Any, state: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
+        """Run over a sequence.
+
+        Parameters
+        ----------
+        x : Tensor or array, (T, N, I)
+        state : Tensor or tuple of Tensor, optional
+            Before the first step, as the cell takes it; by default ``cell.initial_state(N, dtype, device)``.
+        lengths : N integers, optional
+            How many steps of each sequence count.  After them outputs are 0 and the state stays.
+
+        Returns
+        -------
+        y : Tensor, (T, N, H)
+            The first part of the state at each step.
+        state
+            After each sequence's own last step.
+        """
+        xs = _check_input("Recurrent", x, getattr(self.cell, "input_size", None), self.batch_first)
+        if state is None:
+            if not hasattr(self.cell, "initial_state"):
+                raise TypeError(
+                    f"{type(self.cell).__name__} does not say how it begins: give the layer a state, "
+                    "or the cell a method initial_state(self, batch, dtype, device)"
+                )
+            state = self.cell.initial_state(xs.shape[1], xs.dtype, xs.device)
+        valid = _valid_steps(lengths, *xs.shape[:2], xs.device)
+        ys, state = unroll(self.cell, unstack(xs), state, reverse=self.reverse, valid=valid)
+        return stack(ys, axis=1 if self.batch_first else 0), state
+
+
+class _Layers(Module):
+    """What RNN, LSTM and GRU have in common: cells in layers and directions, and one state for all of them."""
+
+    make_cell: Callable[..., Cell]
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bias: bool = True,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        batch_first: bool = False,
+        **cell_options: Any,
+    ) -> None:
+        for what, number in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+            if not isinstance(number, int) or number < 1:
+                raise ValueError(f"{type(self).__name__}: {what} must be a whole number from 1, not {number!r}")
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.bidirectional, self.batch_first = bias, bidirectional, batch_first
+        directions = ("", "_reverse") if bidirectional else ("",)
+        for layer in range(num_layers):
+            inputs = input_size if layer == 0 else hidden_size * len(directions)
+            for direction in directions:
+                setattr(self, f"layer{layer}{direction}", type(self).make_cell(inputs, hidden_size, bias=bias, **cell_options))
+        self.between = Dropout(dropout)
+
+    def cells(self) -> list[tuple[Cell, ...]]:
+        """For each layer its cell, or the pair of its forward and its reverse cell."""
+        names = ("layer{}", "layer{}_reverse") if self.bidirectional else ("layer{}",)
+        return [tuple(getattr(self, name.format(layer)) for name in names) for layer in range(self.num_layers)]
+
+    def forward(self, x: Any, state: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
+        """Run over a batch of sequences.
+
+        Parameters
+        ----------
+        x : Tensor or array, (T, N, I)
+            (N, T, I) with `batch_first`.
+        state : Tensor or tuple of Tensor, optional
+            Before the first step: h, for an LSTM (h, c), each (L · D, N, H), layer by layer, forward before reverse; by
+            default zeros.
+        lengths : N integers, optional
+            How many steps of each sequence count.  On the others y is 0; the final state is each sequence's own.
+
+        Returns
+        -------
+        y : Tensor, (T, N, D · H)
+            The last layer's h at each step; (N, T, D · H) with `batch_first`.
+        state : Tensor or tuple of Tensor
+            In the form of the argument.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If x, the state or the lengths do not fit; the message says what each axis means.
+        """
+        xs = _check_input(type(self).__name__, x, self.input_size, self.batch_first)
+        steps, batch = xs.shape[:2]
+        valid = _valid_steps(lengths, steps, batch, xs.device)
+        cells = self.cells()
+        states = iter(self._initial_states(state, xs, batch))
+        sequence: Sequence = unstack(xs)
+        final = []
+        for number, layer in enumerate(cells):
+            if number > 0:
+                sequence = [self._between(t, y) for t, y in enumerate(sequence)]
+            runs = [
+                unroll(cell, sequence, next(states), reverse=direction == 1, valid=valid)
+                for direction, cell in enumerate(layer)
+            ]
+            final += [last for _, last in runs]
+            sequence = runs[0][0] if len(runs) == 1 else [self._both(t, *pair) for t, pair in enumerate(zip(*(ys for ys, _ in runs)))]
+        y = stack(sequence, axis=1 if self.batch_first else 0)
+        return y, _like(final[0], [stack(of_all) for of_all in zip(*map(parts, final))])
+
+    def _between(self, t: int, y: Any) -> Any:
+        with step(t):
+            return self.between(y)
+
+    def _both(self, t: int, forward: Any, reverse: Any) -> Any:
+        with step(t):
+            return concatenate(forward, reverse, axis=-1)
+
+    def _initial_states(self, state: Any, xs: Tensor, batch: int) -> list:
+        """The state of each cell, out of the one for all."""
+        cells = [cell for layer in self.cells() for cell in layer]
+        if state is None:
+            return [cell.initial_state(batch, xs.dtype, xs.device) for cell in cells]
+        form = cells[0].initial_state(0)
+        expected = (len(cells), batch, self.hidden_size)
+        given = [as_tensor(part) for part in parts(state)]
+        names = getattr(form, "_fields", ("h",))
+        if len(given) != len(parts(form)):
+            raise ValueError(f"{type(self).__name__}: the state has {len(given)} parts, expected {', '.join(names)}")
+        for name, part in zip(names, given):
+            if tuple(part.shape) != expected:
+                raise ValueError(
+                    f"{type(self).__name__}: the state's {name} has shape {tuple(part.shape)}, expected {expected}: "
+                    "layers · directions, sequences N, hidden_size H"
+                )
+        return [_like(form, of_cell) for of_cell in zip(*(unstack(part) for part in given))]
+
+
+class RNN(_Layers):
+    """A simple recurrent network (Elman 1990), in one or more layers and one or both directions.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        I and H.
+    num_layers : int
+        Each layer reads the outputs of the one below.
+    bias : bool
+    bidirectional : bool
+        A second cell per layer runs from the last step to the first; the outputs of both are concatenated
+        (Schuster & Paliwal 1997).
+    dropout : float
+        The rate of the dropout between layers, in training.
+    batch_first : bool
+        Sequences are (N, T, I) instead of (T, N, I); states are (L · D, N, H) all the same.
+    nonlinearity : {"tanh", "relu"}
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn
+    >>> y, h = nn.RNN(3, 4, num_layers=2, bidirectional=True)(tr.ones(5, 2, 3))
+    >>> y.shape, h.shape
+    ((5, 2, 8), (4, 2, 4))
+    """
+
+    make_cell = RNNCell
+
+
+class LSTM(_Layers):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997), in one or more layers and one or both directions.
+
+    Parameters, but for `nonlinearity`: see `RNN`.  The state is a pair (h, c).
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn
+    >>> y, (h, c) = nn.LSTM(3, 4)(tr.ones(5, 2, 3), lengths=[5, 3])
+    >>> y.shape, h.shape, c.shape
+    ((5, 2, 4), (1, 2, 4), (1, 2, 4))
+    """
+
+    make_cell = LSTMCell
+
+
+class GRU(_Layers):
+    """Gated recurrent units (Cho et al. 2014), in one or more layers and one or both directions.
+
+    Parameters, but for `nonlinearity`: see `RNN`; `reset_after`: see `GRUCell`.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn
+    >>> y, h = nn.GRU(3, 4, batch_first=True)(tr.ones(2, 5, 3))
+    >>> y.shape, h.shape
+    ((2, 5, 4), (1, 2, 4))
+    """
+
+    make_cell = GRUCell

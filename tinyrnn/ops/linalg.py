@@ -1,0 +1,52 @@
+"""Primitives that contract axes."""
+
+from __future__ import annotations
+
+from ..primitive import primitive
+from .shape import reshape, sum_to, swap_last
+
+
+@primitive
+def matmul(xp, a, b):
+    """Y = A B, over batch axes that broadcast; a single axis is a row vector on the left, a column vector on the right.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> x, W = tr.ones(2, 3), tr.ones(3, 4)
+    >>> (x @ W).shape
+    (2, 4)
+    """
+    if a.ndim > 2 and b.ndim == 2:  # one large product instead of many small ones
+        return xp.matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
+    return xp.matmul(a, b)
+
+
+def _as_matrices(g, a, b):
+    """The operands with at least two axes, and g in the shape of their product."""
+    rows = a if a.ndim > 1 else reshape(a, shape=(1, *a.shape))
+    columns = b if b.ndim > 1 else reshape(b, shape=(*b.shape, 1))
+    if rows is not a or columns is not b:
+        batch = g.shape[: g.ndim - (a.ndim > 1) - (b.ndim > 1)]
+        g = reshape(g, shape=(*batch, rows.shape[-2], columns.shape[-1]))
+    return g, rows, columns
+
+
+def _left(g, y, a, b):
+    """∂L/∂A = G Bᵀ"""
+    g, rows, columns = _as_matrices(g, a, b)
+    product = matmul(g, swap_last(columns))
+    return product if product.shape == a.shape else reshape(sum_to(product, shape=rows.shape), shape=a.shape)
+
+
+def _right(g, y, a, b):
+    """∂L/∂B = Aᵀ G"""
+    g, rows, columns = _as_matrices(g, a, b)
+    if rows.ndim > 2 and columns.ndim == 2:  # Σ over the batch of Aᵀ G is one product of long matrices
+        rows = reshape(rows, shape=(-1, rows.shape[-1]))
+        g = reshape(g, shape=(-1, g.shape[-1]))
+    product = matmul(swap_last(rows), g)
+    return product if product.shape == b.shape else reshape(sum_to(product, shape=columns.shape), shape=b.shape)
+
+
+matmul.vjps(_left, _right)

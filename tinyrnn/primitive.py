@@ -1,0 +1,209 @@
+"""A primitive: one differentiable operation, written for arrays, recorded when it meets a Value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from inspect import signature
+from types import MethodType
+from typing import Any
+
+import numpy
+
+from . import backend
+from .graph import Place, Value, here, modes
+
+REGISTRY: dict[str, Primitive] = {}
+
+
+class Primitive:
+    """`forward(xp, *arrays, **attrs)` and one vector-Jacobian product (vjp) per array argument.
+
+    Positional arguments are what one can differentiate; keyword arguments are fixed attributes.
+    Arrays in, array out.  As soon as one argument is a Value, the result is one too and remembers this call.
+
+    Parameters
+    ----------
+    forward : callable
+        Computes with arrays only; its first argument is their library, `numpy` or `cupy`.
+    broadcasts : bool
+        Whether the arguments broadcast against each other; the engine then sums each gradient back to the shape of
+        its argument, so that no vjp has to.
+    """
+
+    many = False  # does it return several values?
+
+    def __init__(self, forward: Callable, broadcasts: bool = False) -> None:
+        update_wrapper(self, forward)
+        self.name, self.forward, self.broadcasts = forward.__name__.strip("_"), forward, broadcasts
+        self.pullbacks: tuple[Callable | None, ...] = ()
+        REGISTRY[self.name] = self
+
+    def __call__(self, *args: Any, **attrs: Any) -> Any:
+        value, needs_grad, strong, arrays = None, False, False, []
+        for a in args:
+            if isinstance(a, Value):
+                value = a
+                needs_grad = needs_grad or a.requires_grad
+                a = a.data
+            elif isinstance(a, numpy.generic):
+                strong = True
+            arrays.append(a)
+        if value is None:
+            return self.run(arrays, attrs)
+        if strong:  # a NumPy number would promote float32 to float64, a Python number does not
+            args = tuple(a.item() if isinstance(a, numpy.generic) else a for a in args)
+            arrays = [a.data if isinstance(a, Value) else a for a in args]
+        return self.record(value, self.run(arrays, attrs), args, attrs, needs_grad)
+
+    def run(self, arrays: list, attrs: dict[str, Any]) -> Any:
+        """The array that comes of these arrays, computed where they are."""
+        xp = backend.namespace(arrays)
+        try:
+            if xp is numpy:
+                return self.forward(xp, *arrays, **attrs)
+            with backend.active(backend.common_device(arrays)):
+                return self.forward(xp, *arrays, **attrs)
+        except (ValueError, TypeError, IndexError) as error:
+            raise _explained(self, arrays, attrs, error) from None
+
+    def record(self, value: Value, data: Any, args: tuple, attrs: dict[str, Any], needs_grad: bool) -> Any:
+        """A Value with this data that remembers the call, if anybody will ask."""
+        grad, recording, anomaly = modes()
+        if anomaly:
+            check_finite(data, self, args, here().place)
+        needs_grad = needs_grad and grad and bool(self.pullbacks)
+        if needs_grad or recording:
+            return value.derive(data, self, args, attrs, needs_grad)
+        return value.derive(data, None, (), None, False)
+
+    def vjps(self, *pullbacks: Callable | None) -> None:
+        """Pullback i maps (g, y, *args), g = ∂L/∂y, to ∂L/∂args[i]; None where there is no derivative."""
+        self.pullbacks = pullbacks
+
+    def pull(self, i: int, g: Any, y: Any, args: Any, attrs: dict[str, Any]) -> Any:
+        """∂L/∂args[i]."""
+        return self.pullbacks[i](g, y, *args, **attrs)  # type: ignore[misc]
+
+    def __get__(self, instance: Any, owner: type) -> Any:  # lets `class Tensor: tanh = ops.tanh` bind like a method
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+
+class Variadic(Primitive):
+    """A primitive of any number of like arguments, or of one list of them.
+
+    Its one vjp takes g apart into the shares of all the arguments at once.
+    """
+
+    def __call__(self, *args: Any, **attrs: Any) -> Any:
+        if len(args) == 1 and isinstance(args[0], (list, tuple)):
+            args = tuple(args[0])
+        if not args:
+            raise ValueError(f"{self.name}() needs at least one array")
+        return super().__call__(*args, **attrs)
+
+    def pull_all(self, g: Any, y: Any, args: Any, attrs: dict[str, Any]) -> Any:
+        """Something from which `part` picks the share of each argument."""
+        return self.pullbacks[0](g, y, args, **attrs)  # type: ignore[misc]
+
+
+class Several(Primitive):
+    """A primitive that returns several values: one bundle, recorded once, out of which `part` picks each.
+
+    In its vjp, g is the list of what arrived at the parts.
+    """
+
+    many = True
+
+    def __call__(self, *args: Any, **attrs: Any) -> tuple:
+        bundle = self.bundle(*args, **attrs)
+        return tuple(part(bundle, k) for k in range(len(bundle.data if isinstance(bundle, Value) else bundle)))
+
+    def bundle(self, *args: Any, **attrs: Any) -> Any:
+        """All the results together."""
+        return super().__call__(*args, **attrs)
+
+
+def part(bundle: Any, index: int) -> Any:
+    """Result number `index` of a primitive that returned several."""
+    if isinstance(bundle, Value):
+        return PART.record(bundle, bundle.data[index], (bundle,), {"index": index}, bundle.requires_grad)
+    return bundle[index]
+
+
+def primitive(forward: Callable) -> Primitive:
+    return Primitive(forward)
+
+
+def elementwise(forward: Callable) -> Primitive:
+    """A primitive whose arguments broadcast."""
+    return Primitive(forward, broadcasts=True)
+
+
+def variadic(forward: Callable) -> Variadic:
+    return Variadic(forward)
+
+
+def several(forward: Callable) -> Several:
+    return Several(forward)
+
+
+def _part(xp: Any, bundle: tuple, *, index: int) -> Any:
+    """One of several results."""
+    return bundle[index]
+
+
+PART = Primitive(_part)
+PART.vjps(lambda g, y, bundle, *, index: g)  # the engine lays g at its place among the parts
+
+
+# -- errors ------------------------------------------------------------------------------------------------------
+
+
+def describe(a: Any) -> str:
+    """The shape and dtype of an argument, or the number itself."""
+    return f"{tuple(a.shape)} {a.dtype}" if hasattr(a, "shape") else repr(a)[:40]
+
+
+def _explained(op: Primitive, arrays: list, attrs: dict[str, Any], error: Exception) -> Exception:
+    """The same error in words that name the operation, its arguments and what was expected."""
+    backend.common_device(arrays)
+    what = ", ".join([*map(describe, arrays), *(f"{k}={v!r:.40}" for k, v in attrs.items())])
+    shapes = [a.shape for a in arrays if hasattr(a, "shape")]
+    why = str(error)
+    if "positional argument" in why:
+        why = f"positional arguments are arrays, everything else is a keyword: {op.name}{signature(op.forward)}".replace("xp, ", "")
+    elif op.broadcasts and isinstance(error, ValueError):
+        why = "the shapes do not broadcast: counted from the last axis, sizes must be equal, or one of them 1"
+    elif op.name == "matmul" and len(shapes) == 2:
+        why = _why_no_product(*shapes)
+    return type(error)(f"{op.name}({what}): {why}")
+
+
+def _why_no_product(a: tuple, b: tuple) -> str:
+    if not a or not b:
+        return "a matrix product needs arrays of at least one axis; to scale by a number use *"
+    inner = b[-2] if len(b) > 1 else b[0]
+    if a[-1] != inner:
+        return f"the inner sizes differ: the last axis of {a} has {a[-1]}, but {b} expects {inner} there"
+    return f"the batch axes {a[:-2]} and {b[:-2]} do not broadcast"
+
+
+def check_finite(data: Any, op: Any, args: tuple, place: Place, towards: str = "") -> None:
+    """Raise if what `op` gave has a NaN or an infinity (see `detect_anomaly`)."""
+    for array in data if isinstance(data, tuple) else (data,):
+        if array.dtype.kind == "f" and not bool(numpy.isfinite(host := backend.to_host(array)).all()):
+            bad = host[~numpy.isfinite(host)].flat[0]
+            known = "; ".join(map(_range, args)) or "none"
+            raise FloatingPointError(f"{op.name}{towards} gave {bad} ({place}); its arguments: {known}")
+
+
+def _range(a: Any) -> str:
+    """An argument's shape, dtype and the range of its numbers."""
+    data = a.data if isinstance(a, Value) else a
+    if not hasattr(data, "dtype") or data.size == 0:
+        return describe(data) if not isinstance(data, tuple) else f"{len(data)} parts"
+    return f"{describe(data)} in [{float(data.min()):.4g}, {float(data.max()):.4g}]"

@@ -1,0 +1,220 @@
+"""The tape: a frozen snapshot of a history, all that drawing, explaining and compiling ever see of a computation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy
+
+from . import backend
+from .autodiff import identify, seed_of, shares
+from .graph import RELEASED, Value, history
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A number that an operation was called with.  (A bare array is a leaf: it may differ from step to step.)"""
+
+    value: Any
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """One operation that ran, or (op None) a leaf that was there before.
+
+    Attributes
+    ----------
+    index : int
+        Its position on the tape; inputs come first.
+    op : str or None
+    inputs : tuple of Node and Constant
+        In the order of the arguments.
+    attrs : dict
+        The keyword arguments.
+    shape, dtype
+        Of the result; None for the bundle of an operation with several results, whose readers are all called "part".
+    name : str or None
+    scope : tuple of str
+        The modules that it ran in, the outermost first.
+    step, loop : int or None
+        The time step, counted from 0, and which run through time that step belongs to.
+    ordinal : int
+        Which operation of its module and step it is (of its pullback, if it is a backward one).
+    of, into : Node and int, or None
+        A backward operation differentiates the node `of` towards its input number `into`; with `into` None it adds up
+        the shares that arrive at `of`.
+    trainable, differentiable, carried : bool
+        Is it a leaf that training changes?  Does a gradient flow back into it?  Is it a state that a time loop hands on?
+    value, gradient : array or None
+        On request.  A gradient is None where none arrives.
+    """
+
+    index: int
+    op: str | None
+    inputs: tuple[Node | Constant, ...]
+    attrs: dict[str, Any]
+    shape: tuple[int, ...] | None
+    dtype: Any
+    name: str | None
+    scope: tuple[str, ...]
+    step: int | None
+    loop: int | None
+    ordinal: int
+    of: Node | None
+    into: int | None
+    trainable: bool
+    differentiable: bool
+    carried: bool
+    value: Any = None
+    gradient: Any = None
+
+    @property
+    def backward(self) -> bool:
+        """Does it belong to a backward pass?"""
+        return self.of is not None
+
+    def __repr__(self) -> str:
+        when = "" if self.step is None else f" @{self.step}"
+        return f"<{self.index} {self.name or self.op or 'leaf'}{'′' if self.backward else ''}{when}>"
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A recorded computation: its nodes, oldest first, and which of them were asked for.
+
+    Attributes
+    ----------
+    nodes : tuple of Node
+    outputs : tuple of Node
+    flow : dict or None
+        On request, for each use (argument, result) the norm of the gradient that it carries back.
+    """
+
+    nodes: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    flow: Mapping[tuple[Node, Node], float] | None = None
+    _values: tuple[Value, ...] = field(default=(), repr=False)
+
+    def with_gradients(self) -> Graph:
+        """This graph, with the gradients that flow back from its first output."""
+        return self if self.flow is not None else tape(*self._values, values=True, gradients=True)
+
+    def render(self, path: str, **options: Any) -> str:
+        """Draw the unrolled graph into a file; the suffix picks svg, pdf or png (see `tinyrnn.render.render`).
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import tinyrnn as tr
+        >>> w, h = tr.Parameter(0.5, name="w"), tr.Parameter(1.0, name="h")
+        >>> for t in range(3):
+        ...     with tr.step(t):
+        ...         h, = tr.named(h=tr.tanh(w * h))
+        >>> path = tr.tape(h).render(tempfile.gettempdir() + "/unrolled.svg", gradients=True)
+        """
+        from . import render
+
+        return render.render(self, path, **options)
+
+    def dot(self, **options: Any) -> Any:
+        """The drawing as a `graphviz.Source`, every position pinned (see `tinyrnn.render.dot`)."""
+        from . import render
+
+        return render.dot(self, **options)
+
+    def _repr_svg_(self) -> str:
+        from . import render
+
+        return render.svg(self)
+
+
+def tape(*outputs: Value, values: bool = False, gradients: bool = False) -> Graph:
+    """Snapshot all that `outputs` depend on.
+
+    Parameters
+    ----------
+    *outputs : Tensor
+        A loss; or also its gradients, if their history was recorded (``create_graph=True``).
+    values : bool
+        Whether the nodes keep their arrays.
+    gradients : bool
+        Whether to differentiate the first output, which must be a scalar, and keep each node's gradient.
+
+    Raises
+    ------
+    RuntimeError
+        If the history has been released, or has nothing to differentiate though gradients are asked for.
+    TypeError
+        If an output is no Tensor.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> w = tr.Parameter(2.0, name="w")
+    >>> tr.tape(w * w + 1.0).nodes
+    (<0 w>, <1 mul>, <2 add>)
+    """
+    for output in outputs:
+        if not isinstance(output, Value):
+            raise TypeError(f"tape: expected Tensors, not {type(output).__name__}")
+    if not outputs:
+        raise TypeError("tape: give at least one Tensor")
+    recorded = history(*outputs)
+    flow, whole = _gradients(outputs[0]) if gradients else ({}, {})
+    nodes: dict[Any, Node] = {}
+    for value in recorded:
+        if value.op is RELEASED:
+            raise RuntimeError(f"{identify(value)} has let its history go in backward(release=True): take the tape before that")
+        inputs = tuple(nodes[a] if isinstance(a, Value) else _bare(a, nodes) for a in value.args)
+        scope, step, loop, pull = value.place
+        bundle = isinstance(value.data, tuple)
+        nodes[value] = Node(
+            index=len(nodes),
+            op=value.op and value.op.name,
+            inputs=inputs,
+            attrs=value.attrs or {},
+            shape=None if bundle else tuple(value.shape),
+            dtype=None if bundle else value.dtype,
+            name=value.name,
+            scope=scope,
+            step=step,
+            loop=loop,
+            ordinal=value.ordinal,
+            of=nodes.get(pull.of) if pull else None,
+            into=pull.into if pull else None,
+            trainable=value.op is None and value.requires_grad,
+            differentiable=value.requires_grad,
+            carried=value.carried,
+            value=value.data if values else None,
+            gradient=whole.get(value),
+        )
+    ends = tuple(nodes[output] for output in outputs)
+    norms = {(nodes[into], nodes[through]): norm for (into, through), norm in flow.items()} if gradients else None
+    return Graph(tuple(nodes.values()), ends, norms, outputs)
+
+
+def _bare(a: Any, nodes: dict[Any, Node]) -> Node | Constant:
+    """What was passed without being a Value: a number, or an array, which is one leaf however often it is passed."""
+    if getattr(a, "ndim", 0) == 0:
+        return Constant(a)
+    if id(a) not in nodes:
+        nodes[id(a)] = Node(
+            *(len(nodes), None, (), {}, tuple(a.shape), a.dtype, None),
+            *((), None, None, 0, None, None, False, False, False),
+        )
+    return nodes[id(a)]
+
+
+def _gradients(loss: Value) -> tuple[dict[tuple[Value, Value], float], dict[Value, Any]]:
+    """For each use, the norm of the share it carries back; for each value, its whole gradient."""
+    parts: dict[tuple[Value, Value], Any] = {}
+    seed = seed_of(loss)
+    whole: dict[Value, Any] = {loss: seed}
+    for into, through, share in shares(loss, seed):
+        use = into, through
+        parts[use] = parts[use] + share if use in parts else share
+        if not isinstance(into.data, tuple):
+            whole[into] = whole[into] + share if into in whole else share
+    return {use: float(numpy.linalg.norm(backend.to_host(share))) for use, share in parts.items()}, whole
