@@ -52,16 +52,18 @@ def shares(
     """
     see = _value if create_graph else _array
     anomaly = modes().anomaly
-    arrived: dict[Value, list] = {output: [seed]}
+    arrived: dict[Value, Any] = {output: [seed] if create_graph else seed}  # what has come of each gradient so far
     frontier = [(-output.serial, output)] if output.op is not None else []
     while frontier:
         y = heappop(frontier)[1]  # the youngest: all that read it have been passed, so its gradient is complete
-        op = y.op
+        op, attrs = y.op, y.attrs
         if op is RELEASED:
             raise RuntimeError(
                 f"{identify(y)} has let its history go in backward(release=True): leave that out, or compute it again"
             )
-        g = _gather(y, arrived.pop(y), create_graph)
+        g = arrived.pop(y)
+        if create_graph or op.many:
+            g = _gather(y, g, create_graph)
         if totals is not None and y in wanted:
             totals[y] = g
         result, args = see(y), [see(a) for a in y.args]
@@ -78,24 +80,28 @@ def shares(
                 share = g
             elif create_graph:
                 with at(_place_of_share(y, i)), recording():
-                    share = _fit(_pull(op, i, g, result, args, y.attrs, together), a, op)
+                    share = part(together, i) if together is not None else op.pull(i, g, result, args, attrs)
+                    share = _fit(share, a, op)
             else:
-                share = _fit(_pull(op, i, g, result, args, y.attrs, together), a, op)
+                share = part(together, i) if together is not None else op.pull(i, g, result, args, attrs)
+                share = _fit(share, a, op)
             if anomaly:
-                data = share.data if create_graph else share
-                check_finite(data, op, y.args, y.place, f"'s gradient towards argument {i}")
+                check_finite(_array(share), op, y.args, y.place, f"'s gradient towards argument {i}")
             if a.op is not None or totals is not None:
                 if a not in arrived:
-                    arrived[a] = [None] * len(a.data) if op is PART else []
+                    arrived[a] = _first(share, y, a, create_graph)
                     if a.op is not None:
                         heappush(frontier, (-a.serial, a))
-                _arrive(arrived[a], share, y, create_graph)
+                elif create_graph or op is PART:
+                    _collect(arrived[a], share, y)
+                else:
+                    arrived[a] = arrived[a] + share  # a running sum, so that T shares need no memory for T
             yield Share(a, y, share)
         if release:
             y.op, y.args, y.attrs = RELEASED, (), None
     if totals is not None:
-        for leaf, terms in arrived.items():
-            totals[leaf] = _gather(leaf, terms, create_graph)
+        for leaf, g in arrived.items():
+            totals[leaf] = _gather(leaf, g, create_graph) if create_graph else g
 
 
 def _value(v: Any) -> Any:
@@ -104,10 +110,6 @@ def _value(v: Any) -> Any:
 
 def _array(v: Any) -> Any:
     return v.data if isinstance(v, Value) else v
-
-
-def _pull(op: Any, i: int, g: Any, result: Any, args: list, attrs: dict, together: Any) -> Any:
-    return op.pull(i, g, result, args, attrs) if together is None else part(together, i)
 
 
 def _pull_all(y: Value, g: Any, result: Any, args: list, create_graph: bool) -> Any:
@@ -134,12 +136,21 @@ def _place_of_share(y: Value, i: int) -> Place:
     return Place(y.place.scope, when.step, when.loop, Pull(y, i))
 
 
-def _arrive(terms: list, share: Any, through: Value, create_graph: bool) -> None:
-    if through.op is PART:  # each part of a bundle has its own gradient
+def _first(share: Any, through: Value, into: Value, create_graph: bool) -> Any:
+    """What has arrived at a value with its first share: a sum; a list of terms, to be recorded as one sum; or, of a
+    bundle, a list with a place for each part."""
+    if through.op is PART:
+        parts = [None] * len(into.data)
+        parts[through.attrs["index"]] = share
+        return parts
+    return [share] if create_graph else share
+
+
+def _collect(terms: list, share: Any, through: Value) -> None:
+    """A further share, for one part of a bundle, or for a sum to be recorded."""
+    if through.op is PART:
         k = through.attrs["index"]
         terms[k] = share if terms[k] is None else terms[k] + share
-    elif terms and not create_graph:
-        terms[0] = terms[0] + share  # a running sum, so that T shares need no memory for T
     else:
         terms.append(share)
 
@@ -148,8 +159,6 @@ def _gather(y: Value, terms: list, create_graph: bool) -> Any:
     """All of ∂L/∂y: recorded, even if it is one term, as one operation in the place of y, the Σ of BPTT."""
     if y.op is not None and y.op.many:
         return [g if g is not None else _zeros(data, y, create_graph) for g, data in zip(terms, y.data)]
-    if not create_graph:
-        return terms[0]
     with at(y.place._replace(pull=Pull(y, None))), recording():
         return total(*terms)
 

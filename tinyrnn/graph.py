@@ -73,7 +73,7 @@ class Frame:
             if move not in (1, -1) or (self._direction is not None and move != self._direction):
                 self._loop, move = next(_serial), None
             self._latest, self._direction, self._step_clocks = t, move, {}
-        return Frame(self.place._replace(step=t, loop=self._loop), self._step_clocks)
+        return Frame(Place(self.place.scope, t, self._loop, self.place.pull), self._step_clocks)
 
 
 _here: ContextVar[Frame | None] = ContextVar("tinyrnn place", default=None)

@@ -40,41 +40,43 @@ class Primitive:
         REGISTRY[self.name] = self
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
-        value, needs_grad, strong, arrays = None, False, False, []
+        value, needs_grad, arrays = None, False, []
         for a in args:
             if isinstance(a, Value):
                 value = a
                 needs_grad = needs_grad or a.requires_grad
                 a = a.data
-            elif isinstance(a, numpy.generic):
-                strong = True
             arrays.append(a)
-        if value is None:
-            return self.run(arrays, attrs)
-        if strong:  # a NumPy number would promote float32 to float64, a Python number does not
-            args = tuple(a.item() if isinstance(a, numpy.generic) else a for a in args)
+        if value is not None and any([isinstance(a, numpy.generic) for a in args]):
+            # a NumPy number would promote float32 to float64, a Python number does not
+            args = tuple([a.item() if isinstance(a, numpy.generic) else a for a in args])
             arrays = [a.data if isinstance(a, Value) else a for a in args]
-        return self.record(value, self.run(arrays, attrs), args, attrs, needs_grad)
-
-    def run(self, arrays: list, attrs: dict[str, Any]) -> Any:
-        """The array that comes of these arrays, computed where they are."""
-        xp = backend.namespace(arrays)
         try:
-            if xp is numpy:
-                return self.forward(xp, *arrays, **attrs)
-            with backend.active(backend.common_device(arrays)):
-                return self.forward(xp, *arrays, **attrs)
+            if type(arrays[0]) is numpy.ndarray:
+                data = self.forward(numpy, *arrays, **attrs)
+            else:
+                data = self._run(arrays, attrs)
         except (ValueError, TypeError, IndexError) as error:
             raise _explained(self, arrays, attrs, error) from None
+        return data if value is None else self.record(value, data, args, attrs, needs_grad)
+
+    def _run(self, arrays: list, attrs: dict[str, Any]) -> Any:
+        """The array that comes of these arrays, computed where they are."""
+        xp = backend.namespace(arrays)
+        if xp is numpy:
+            return self.forward(xp, *arrays, **attrs)
+        with backend.active(backend.common_device(arrays)):
+            return self.forward(xp, *arrays, **attrs)
 
     def record(self, value: Value, data: Any, args: tuple, attrs: dict[str, Any], needs_grad: bool) -> Any:
         """A Value with this data that remembers the call, if anybody will ask."""
         grad, recording, anomaly = modes()
         if anomaly:
             check_finite(data, self, args, here().place)
-        needs_grad = needs_grad and grad and bool(self.pullbacks)
-        if needs_grad or recording:
-            return value.derive(data, self, args, attrs, needs_grad)
+        if needs_grad and grad and self.pullbacks:
+            return value.derive(data, self, args, attrs, True)
+        if recording:
+            return value.derive(data, self, args, attrs, False)
         return value.derive(data, None, (), None, False)
 
     def vjps(self, *pullbacks: Callable | None) -> None:

@@ -166,7 +166,7 @@ def sigmoid(xp, x):
     >>> tr.sigmoid(tr.tensor([-1000.0, 0.0, 1000.0])).numpy()
     array([0. , 0.5, 1. ], dtype=float32)
     """
-    y = xp.tanh(x * 0.5)
+    y = xp.tanh(0.5 * x)
     y *= 0.5
     y += 0.5
     return y
