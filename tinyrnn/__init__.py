@@ -2,6 +2,7 @@
 
 from .autodiff import grad
 from .backend import Device, DeviceError, manual_seed, use
+from .gradcheck import gradcheck
 from .graph import detect_anomaly, named, no_grad, recording, scope, step, unchain
 from .ops import *  # noqa: F403
 from .tape import Graph, tape
