@@ -24,25 +24,25 @@ class Share(NamedTuple):
     gradient: Any
 
 
+_new_share = tuple.__new__  # makes a Share in half the time
+
+
 def shares(
     output: Value,
     seed: Any,
     *,
-    create_graph: bool = False,
     release: bool = False,
     wanted: Collection[Value] = (),
     totals: dict[Value, Any] | None = None,
 ) -> Iterator[Share]:
-    """Yield every Share of the chain rule, the youngest use first.
+    """Yield every Share of the chain rule, as bare arrays, the youngest use first.
 
     Parameters
     ----------
     output : Value
         What is differentiated.
-    seed : array or Value
-        ∂L/∂output, in the shape of `output`; a Value with `create_graph`.
-    create_graph : bool
-        Whether the shares are Values with a recorded history of their own, or bare arrays.
+    seed : array
+        ∂L/∂output, in the shape of `output`.
     release : bool
         Let go of each value's history as soon as it is passed.
     wanted : set of Value
@@ -50,81 +50,118 @@ def shares(
     totals : dict, optional
         Receives the whole gradient, the sum of the shares, of every leaf and of the `wanted`.
     """
-    see = _value if create_graph else _array
     anomaly = modes().anomaly
-    arrived: dict[Value, Any] = {output: [seed] if create_graph else seed}  # what has come of each gradient so far
+    arrived: dict[Value, Any] = {output: seed}  # the sum of the shares so far: T shares need no memory for T
     frontier = [(-output.serial, output)] if output.op is not None else []
     while frontier:
         y = heappop(frontier)[1]  # the youngest: all that read it have been passed, so its gradient is complete
-        op, attrs = y.op, y.attrs
-        if op is RELEASED:
-            raise RuntimeError(
-                f"{identify(y)} has let its history go in backward(release=True): leave that out, or compute it again"
-            )
-        g = arrived.pop(y)
-        if create_graph or op.many:
-            g = _gather(y, g, create_graph)
-        if totals is not None and y in wanted:
+        op, g = y.op, arrived.pop(y)
+        if wanted and totals is not None and y in wanted:
             totals[y] = g
-        result, args = see(y), [see(a) for a in y.args]
-        together = _pull_all(y, g, result, args, create_graph) if isinstance(op, Variadic) else None
+        if op is PART:
+            yield _to_bundle(y, g, arrived, frontier)
+            continue
+        if op is RELEASED:
+            raise _released(y)
+        if op.many:
+            g = [_zeros_like(data) if part is None else part for part, data in zip(g, y.data)]
+        args = [a.data if isinstance(a, Value) else a for a in y.args]
+        each = op.pull_all(g, y.data, args, y.attrs) if isinstance(op, Variadic) else None
         for i, a in enumerate(y.args):
             if not isinstance(a, Value) or not a.requires_grad:
                 continue
-            if a.op is None and a.changed > y.serial:
-                raise RuntimeError(
-                    f"{identify(a)} was changed in place after {identify(y)} had been computed from it: "
-                    "call backward before the update, or compute the loss again after it"
-                )
-            if op is PART:
-                share = g
-            elif create_graph:
-                with at(_place_of_share(y, i)), recording():
-                    share = part(together, i) if together is not None else op.pull(i, g, result, args, attrs)
-                    share = _fit(share, a, op)
+            if each is not None:
+                share = part(each, i)
+            elif (pull := op.pullbacks[i]) is not None:
+                share = pull(g, y.data, *args, **y.attrs)
             else:
-                share = part(together, i) if together is not None else op.pull(i, g, result, args, attrs)
-                share = _fit(share, a, op)
+                continue
+            if op.broadcasts and share.shape != args[i].shape:
+                share = sum_to(share, shape=args[i].shape)
+            if share.dtype != args[i].dtype:
+                share = cast(share, dtype=args[i].dtype)
             if anomaly:
-                check_finite(_array(share), op, y.args, y.place, f"'s gradient towards argument {i}")
-            if a.op is not None or totals is not None:
-                if a not in arrived:
-                    arrived[a] = _first(share, y, a, create_graph)
-                    if a.op is not None:
-                        heappush(frontier, (-a.serial, a))
-                elif create_graph or op is PART:
-                    _collect(arrived[a], share, y)
-                else:
-                    arrived[a] = arrived[a] + share  # a running sum, so that T shares need no memory for T
-            yield Share(a, y, share)
+                check_finite(share, op, y.args, y.place, f"'s gradient towards argument {i}")
+            if a.op is None:
+                _check_unchanged(a, y)
+                if totals is not None:
+                    arrived[a] = arrived[a] + share if a in arrived else share
+            elif a in arrived:
+                arrived[a] = arrived[a] + share
+            else:
+                arrived[a] = share
+                heappush(frontier, (-a.serial, a))
+            yield _new_share(Share, (a, y, share))
         if release:
             y.op, y.args, y.attrs = RELEASED, (), None
     if totals is not None:
-        for leaf, g in arrived.items():
-            totals[leaf] = _gather(leaf, g, create_graph) if create_graph else g
+        totals.update(arrived)  # only leaves are left
 
 
-def _value(v: Any) -> Any:
-    return v
+def recorded_shares(
+    output: Value, seed: Value, *, wanted: Collection[Value] = (), totals: dict[Value, Any] | None = None
+) -> Iterator[Share]:
+    """Yield every Share of the chain rule as a Value whose own history is recorded: the same walk, the same vjps.
+
+    Each backward operation is recorded in the place of the forward operation that it differentiates.  The shares that
+    arrive at a value are added up by one recorded operation in the place of that value, even if there is only one:
+    the Σ of BPTT.  Parameters: see `shares`.
+    """
+    anomaly = modes().anomaly
+    arrived: dict[Value, list] = {output: [seed]}  # the terms of each sum
+    frontier = [(-output.serial, output)] if output.op is not None else []
+    while frontier:
+        y = heappop(frontier)[1]
+        op = y.op
+        if op is RELEASED:
+            raise _released(y)
+        if op.many:
+            g: Any = [_constant(_zeros_like(data), y) if part is None else part for part, data in zip(arrived.pop(y), y.data)]
+        else:
+            g = _sum_at(y, arrived.pop(y))
+            if totals is not None and y in wanted:
+                totals[y] = g
+        if op is PART:
+            yield _to_bundle(y, g, arrived, frontier)
+            continue
+        each = None
+        if isinstance(op, Variadic):
+            with at(y.place._replace(pull=Pull(y, 0))), recording():
+                each = op.pull_all(g, y, y.args, y.attrs)
+        for i, a in enumerate(y.args):
+            if not isinstance(a, Value) or not a.requires_grad or (each is None and op.pullbacks[i] is None):
+                continue
+            with at(_place_of_share(y, i)), recording():
+                share = part(each, i) if each is not None else op.pullbacks[i](g, y, *y.args, **y.attrs)
+                if op.broadcasts and share.shape != a.shape:
+                    share = sum_to(share, shape=a.shape)
+                if share.dtype != a.dtype:
+                    share = cast(share, dtype=a.dtype)
+            if anomaly:
+                check_finite(share.data, op, y.args, y.place, f"'s gradient towards argument {i}")
+            if a.op is None:
+                _check_unchanged(a, y)
+            if a.op is not None or totals is not None:
+                if a not in arrived:
+                    arrived[a] = []
+                    if a.op is not None:
+                        heappush(frontier, (-a.serial, a))
+                arrived[a].append(share)
+            yield Share(a, y, share)
+    if totals is not None:
+        for leaf, terms in arrived.items():
+            totals[leaf] = _sum_at(leaf, terms)
 
 
-def _array(v: Any) -> Any:
-    return v.data if isinstance(v, Value) else v
-
-
-def _pull_all(y: Value, g: Any, result: Any, args: list, create_graph: bool) -> Any:
-    """What a variadic operation hands to all its arguments together."""
-    if not create_graph:
-        return y.op.pull_all(g, result, args, y.attrs)
-    with at(y.place._replace(pull=Pull(y, 0))), recording():
-        return y.op.pull_all(g, result, args, y.attrs)
-
-
-def _fit(share: Any, a: Value, op: Any) -> Any:
-    """A share has the shape and the dtype of what it belongs to: undo what broadcasting and promotion did."""
-    if op.broadcasts and share.shape != a.data.shape:
-        share = sum_to(share, shape=a.data.shape)
-    return share if share.dtype == a.data.dtype else cast(share, dtype=a.data.dtype)
+def _to_bundle(y: Value, g: Any, arrived: dict[Value, Any], frontier: list) -> Share:
+    """Lay the gradient of a part at its place among the gradients of the bundle that it is part of."""
+    bundle, k = y.args[0], y.attrs["index"]  # type: ignore[index]
+    if bundle not in arrived:
+        arrived[bundle] = [None] * len(bundle.data)
+        heappush(frontier, (-bundle.serial, bundle))
+    parts = arrived[bundle]
+    parts[k] = g if parts[k] is None else parts[k] + g
+    return Share(bundle, y, g)
 
 
 def _place_of_share(y: Value, i: int) -> Place:
@@ -136,37 +173,31 @@ def _place_of_share(y: Value, i: int) -> Place:
     return Place(y.place.scope, when.step, when.loop, Pull(y, i))
 
 
-def _first(share: Any, through: Value, into: Value, create_graph: bool) -> Any:
-    """What has arrived at a value with its first share: a sum; a list of terms, to be recorded as one sum; or, of a
-    bundle, a list with a place for each part."""
-    if through.op is PART:
-        parts = [None] * len(into.data)
-        parts[through.attrs["index"]] = share
-        return parts
-    return [share] if create_graph else share
-
-
-def _collect(terms: list, share: Any, through: Value) -> None:
-    """A further share, for one part of a bundle, or for a sum to be recorded."""
-    if through.op is PART:
-        k = through.attrs["index"]
-        terms[k] = share if terms[k] is None else terms[k] + share
-    else:
-        terms.append(share)
-
-
-def _gather(y: Value, terms: list, create_graph: bool) -> Any:
-    """All of ∂L/∂y: recorded, even if it is one term, as one operation in the place of y, the Σ of BPTT."""
-    if y.op is not None and y.op.many:
-        return [g if g is not None else _zeros(data, y, create_graph) for g, data in zip(terms, y.data)]
+def _sum_at(y: Value, terms: list) -> Value:
+    """All of ∂L/∂y, added up in the place of y."""
     with at(y.place._replace(pull=Pull(y, None))), recording():
         return total(*terms)
 
 
-def _zeros(like: Any, y: Value, create_graph: bool) -> Any:
+def _zeros_like(array: Any) -> Any:
     """The gradient of a part that nobody used."""
-    zeros = backend.namespace((like,)).zeros_like(like)
-    return y.derive(zeros, None, (), None, False) if create_graph else zeros
+    return backend.namespace((array,)).zeros_like(array)
+
+
+def _constant(array: Any, like: Value) -> Value:
+    return like.derive(array, None, (), None, False)
+
+
+def _check_unchanged(leaf: Value, y: Value) -> None:
+    if leaf.changed > y.serial:
+        raise RuntimeError(
+            f"{identify(leaf)} was changed in place after {identify(y)} had been computed from it: "
+            "call backward before the update, or compute the loss again after it"
+        )
+
+
+def _released(y: Value) -> RuntimeError:
+    return RuntimeError(f"{identify(y)} has let its history go in backward(release=True): leave that out, or compute it again")
 
 
 def identify(value: Value) -> str:
@@ -182,7 +213,7 @@ def identify(value: Value) -> str:
 def seed_of(output: Value, gradient: Any = None, create_graph: bool = False) -> Any:
     """∂L/∂output: what the caller gives, or 1 for a scalar."""
     if output.op is RELEASED:
-        raise RuntimeError(f"{identify(output)} has let its history go in backward(release=True): compute it again")
+        raise _released(output)
     if not output.requires_grad:
         raise RuntimeError(
             f"{identify(output)} depends on nothing that requires a gradient: were its parameters made with "
@@ -198,7 +229,7 @@ def seed_of(output: Value, gradient: Any = None, create_graph: bool = False) -> 
                 )
             seed = xp.ones_like(output.data)
         else:
-            seed = backend.asarray(_array(gradient), dtype=output.dtype, device=backend.device_of(output.data))
+            seed = backend.asarray(gradient.data if isinstance(gradient, Value) else gradient, dtype=output.dtype, device=backend.device_of(output.data))
             if seed.shape != output.shape:
                 raise ValueError(f"the gradient has shape {tuple(seed.shape)}, but {identify(output)} has {tuple(output.shape)}")
     if not create_graph:
@@ -206,7 +237,7 @@ def seed_of(output: Value, gradient: Any = None, create_graph: bool = False) -> 
     if isinstance(gradient, Value):
         return gradient
     with at(output.place._replace(pull=Pull(output, None))):
-        return output.derive(seed, None, (), None, False)
+        return _constant(seed, output)
 
 
 def differentiate(
@@ -215,7 +246,11 @@ def differentiate(
     """The whole gradients of the leaves of a history, and of the `wanted` values in it: arrays, or Values with `create_graph`."""
     totals: dict[Value, Any] = {}
     seed = seed_of(output, gradient, create_graph)
-    for _ in shares(output, seed, create_graph=create_graph, release=release, wanted=wanted, totals=totals):
+    if create_graph:
+        walk = recorded_shares(output, seed, wanted=wanted, totals=totals)
+    else:
+        walk = shares(output, seed, release=release, wanted=wanted, totals=totals)
+    for _ in walk:
         pass
     return totals
 
@@ -226,7 +261,7 @@ def backward(output: Any, gradient: Any = None, create_graph: bool = False, rele
         raise ValueError("create_graph keeps the history that release lets go: choose one of them")
     for leaf, g in differentiate(output, gradient, create_graph=create_graph, release=release).items():
         if not create_graph:  # a copy of its own: what arrives may be a view, or the gradient of another leaf as well
-            g = leaf.derive(backend.copy(g), None, (), None, False)
+            g = _constant(backend.copy(g), leaf)
         leaf.grad = g if leaf.grad is None else leaf.grad + g  # type: ignore[attr-defined]
 
 
@@ -272,5 +307,5 @@ def grad(output: Value, inputs: Value | Sequence[Value], *, gradient: Any = None
     totals = differentiate(output, gradient, wanted=set(asked), create_graph=create_graph)
     found = [totals.get(x) for x in asked]
     if not create_graph:
-        found = [None if g is None else output.derive(backend.copy(g), None, (), None, False) for g in found]
+        found = [None if g is None else _constant(backend.copy(g), output) for g in found]
     return found[0] if one else tuple(found)

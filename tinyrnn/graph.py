@@ -37,6 +37,26 @@ class Place(NamedTuple):
         return module + ("" if self.step is None else f", at step {self.step}")
 
 
+Clocks = dict[tuple[str, ...], "count[int]"]  # for each module the numbers of its operations
+
+
+class _Loop:
+    """Where a time loop stands: its number, its latest step and that step's clocks, and the way it runs."""
+
+    __slots__ = ("number", "latest", "direction", "clocks")
+
+    def __init__(self, step: int) -> None:
+        self.number, self.latest, self.direction = next(_serial), step, 0
+        self.clocks: Clocks = {}
+
+    def follows(self, t: int) -> bool:
+        """Is t the step after the latest one, in the direction in which this loop runs?"""
+        return t - self.latest in ((1, -1) if self.direction == 0 else (self.direction,))
+
+    def go_to(self, t: int) -> None:
+        self.direction, self.latest, self.clocks = t - self.latest, t, {}
+
+
 class Frame:
     """The place of the operations that run now, and the clocks that number them.
 
@@ -45,17 +65,15 @@ class Frame:
     what makes the record foldable.
     """
 
-    __slots__ = ("place", "clocks", "clock", "_latest", "_direction", "_loop", "_step_clocks")
+    __slots__ = ("place", "clocks", "clock", "_loop")
 
-    def __init__(self, place: Place, clocks: dict[tuple[str, ...], count[int]]) -> None:
+    def __init__(self, place: Place, clocks: Clocks) -> None:
         self.place, self.clocks = place, clocks
-        self.clock = clocks.get(place.scope)
-        if self.clock is None:
-            self.clock = clocks[place.scope] = count()
-        self._latest: int | None = None
-        self._direction: int | None = None
-        self._loop: int | None = None
-        self._step_clocks: dict[tuple[str, ...], count[int]] = {}
+        clock = clocks.get(place.scope)
+        if clock is None:
+            clock = clocks[place.scope] = count()
+        self.clock = clock
+        self._loop: _Loop | None = None
 
     def inner(self, name: str) -> Frame:
         """The frame of a module called from here; the clocks of the step run on."""
@@ -68,12 +86,12 @@ class Frame:
         A loop runs forwards or backwards in time, one step after the other; any other step begins a new loop.
         To come back to the latest step is to go on with it.
         """
-        if t != self._latest:
-            move = None if self._latest is None else t - self._latest
-            if move not in (1, -1) or (self._direction is not None and move != self._direction):
-                self._loop, move = next(_serial), None
-            self._latest, self._direction, self._step_clocks = t, move, {}
-        return Frame(Place(self.place.scope, t, self._loop, self.place.pull), self._step_clocks)
+        loop = self._loop
+        if loop is None or (t != loop.latest and not loop.follows(t)):
+            loop = self._loop = _Loop(t)
+        elif t != loop.latest:
+            loop.go_to(t)
+        return Frame(Place(self.place.scope, t, loop.number, self.place.pull), loop.clocks)
 
 
 _here: ContextVar[Frame | None] = ContextVar("tinyrnn place", default=None)
@@ -215,25 +233,28 @@ def unchain(*values: Value, before: int | None = None) -> None:
                 stack.append(parent)
 
 
+enter, leave = _here.set, _here.reset  # what `Module.__call__` does, without the cost of a context manager
+
+
 class _Within:
-    """A context in which a context variable has another value; it may be entered again and again."""
+    """A context in which a context variable has another value."""
 
-    __slots__ = ("_variable", "_make", "_tokens")
+    __slots__ = ("_variable", "_value", "_token")
 
-    def __init__(self, variable: ContextVar, make: Any) -> None:
-        self._variable, self._make = variable, make
-        self._tokens: list[Token] = []
+    def __init__(self, variable: ContextVar, value: Any) -> None:
+        self._variable, self._value = variable, value
+        self._token: Token | None = None
 
     def __enter__(self) -> None:
-        self._tokens.append(self._variable.set(self._make()))
+        self._token = self._variable.set(self._value)
 
     def __exit__(self, *exception: object) -> None:
-        self._variable.reset(self._tokens.pop())
+        self._variable.reset(self._token)  # type: ignore[arg-type]
 
 
 def at(place: Place) -> _Within:
     """Operations inside happen at `place`, numbered from 0."""
-    return _Within(_here, lambda: Frame(place, {}))
+    return _Within(_here, Frame(place, {}))
 
 
 def scope(name: str) -> _Within:
@@ -249,7 +270,7 @@ def scope(name: str) -> _Within:
     >>> y.place.scope
     ('encoder',)
     """
-    return _Within(_here, lambda: here().inner(name))
+    return _Within(_here, here().inner(name))
 
 
 def step(t: int) -> _Within:
@@ -267,7 +288,7 @@ def step(t: int) -> _Within:
     >>> h.place.step
     2
     """
-    return _Within(_here, lambda: here().at_step(t))
+    return _Within(_here, here().at_step(t))
 
 
 def no_grad() -> _Within:
@@ -281,7 +302,7 @@ def no_grad() -> _Within:
     >>> y.requires_grad
     False
     """
-    return _Within(_modes, lambda: modes()._replace(grad=False))
+    return _Within(_modes, modes()._replace(grad=False))
 
 
 def recording() -> _Within:
@@ -295,7 +316,7 @@ def recording() -> _Within:
     >>> y.op, y.requires_grad
     (<primitive mul>, False)
     """
-    return _Within(_modes, lambda: modes()._replace(recording=True))
+    return _Within(_modes, modes()._replace(recording=True))
 
 
 def detect_anomaly() -> _Within:
@@ -311,7 +332,7 @@ def detect_anomaly() -> _Within:
     Traceback (most recent call last):
     FloatingPointError: log gave -inf (outside any module); its arguments: () float32 in [0, 0]
     """
-    return _Within(_modes, lambda: modes()._replace(anomaly=True))
+    return _Within(_modes, modes()._replace(anomaly=True))
 
 
 def named(**values: Any) -> tuple:

@@ -40,15 +40,16 @@ class Primitive:
         REGISTRY[self.name] = self
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
-        value, needs_grad, arrays = None, False, []
+        value, needs_grad, strong, arrays = None, False, False, []
         for a in args:
             if isinstance(a, Value):
                 value = a
                 needs_grad = needs_grad or a.requires_grad
                 a = a.data
+            elif isinstance(a, numpy.generic):
+                strong = True
             arrays.append(a)
-        if value is not None and any([isinstance(a, numpy.generic) for a in args]):
-            # a NumPy number would promote float32 to float64, a Python number does not
+        if strong and value is not None:  # a NumPy number would promote float32 to float64, a Python number does not
             args = tuple([a.item() if isinstance(a, numpy.generic) else a for a in args])
             arrays = [a.data if isinstance(a, Value) else a for a in args]
         try:
@@ -58,7 +59,9 @@ class Primitive:
                 data = self._run(arrays, attrs)
         except (ValueError, TypeError, IndexError) as error:
             raise _explained(self, arrays, attrs, error) from None
-        return data if value is None else self.record(value, data, args, attrs, needs_grad)
+        if value is None:
+            return data
+        return self.record(value, data, args, attrs, needs_grad)
 
     def _run(self, arrays: list, attrs: dict[str, Any]) -> Any:
         """The array that comes of these arrays, computed where they are."""
@@ -82,10 +85,6 @@ class Primitive:
     def vjps(self, *pullbacks: Callable | None) -> None:
         """Pullback i maps (g, y, *args), g = ∂L/∂y, to ∂L/∂args[i]; None where there is no derivative."""
         self.pullbacks = pullbacks
-
-    def pull(self, i: int, g: Any, y: Any, args: Any, attrs: dict[str, Any]) -> Any:
-        """∂L/∂args[i]."""
-        return self.pullbacks[i](g, y, *args, **attrs)  # type: ignore[misc]
 
     def __get__(self, instance: Any, owner: type) -> Any:  # lets `class Tensor: tanh = ops.tanh` bind like a method
         return self if instance is None else MethodType(self, instance)
@@ -122,7 +121,9 @@ class Several(Primitive):
 
     def __call__(self, *args: Any, **attrs: Any) -> tuple:
         bundle = self.bundle(*args, **attrs)
-        return tuple(part(bundle, k) for k in range(len(bundle.data if isinstance(bundle, Value) else bundle)))
+        if not isinstance(bundle, Value):
+            return bundle
+        return tuple([part(bundle, k) for k in range(len(bundle.data))])
 
     def bundle(self, *args: Any, **attrs: Any) -> Any:
         """All the results together."""
@@ -131,9 +132,11 @@ class Several(Primitive):
 
 def part(bundle: Any, index: int) -> Any:
     """Result number `index` of a primitive that returned several."""
-    if isinstance(bundle, Value):
-        return PART.record(bundle, bundle.data[index], (bundle,), {"index": index}, bundle.requires_grad)
-    return bundle[index]
+    if not isinstance(bundle, Value):
+        return bundle[index]
+    if bundle.op is None:
+        return bundle.derive(bundle.data[index], None, (), None, False)
+    return bundle.derive(bundle.data[index], PART, (bundle,), {"index": index}, bundle.requires_grad)
 
 
 def primitive(forward: Callable) -> Primitive:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .. import backend
-from ..graph import scope
+from ..graph import enter, here, leave
 from ..tensor import Parameter
 
 
@@ -40,8 +40,11 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, ...): write one")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        with scope(self.name or type(self).__name__):
+        token = enter(here().inner(self.name or type(self).__name__))
+        try:
             return self.forward(*inputs, **options)
+        finally:
+            leave(token)
 
     # -- parts -----------------------------------------------------------------------------------
 

@@ -26,12 +26,34 @@ def _like(state: Any, new: Sequence) -> Any:
     return type(state)(*new) if hasattr(state, "_fields") else tuple(new)
 
 
-def _carried(state: Any, names: Sequence[str | None]) -> Any:
+def _carry(state: Any, names: Sequence[str | None]) -> Any:
     """Mark each part of a state as what time carries; a part without a name gets the one given."""
-    marked = [as_tensor(p) for p in parts(state)]
-    for value, name in zip(marked, names):
-        value.carried, value.name = True, value.name or name
-    return _like(state, marked)
+    for value, name in zip(parts(state), names):
+        value.carried = True
+        if value.name is None:
+            value.name = name
+    return state
+
+
+def _kept(valid: Any, new: Any, old: Any) -> Any:
+    """The new state where a sequence goes on, the old one where it has ended."""
+    kept = [where(valid, n, o) for n, o in zip(parts(new), parts(old))]
+    for value, n in zip(kept, parts(new)):
+        value.name, n.name = n.name, None
+    return _like(new, kept)
+
+
+def _check_state(cell: Any, before: Any, after: Any) -> None:
+    """A cell returns the state in the form in which it takes it."""
+    kind = type(cell).__name__
+    if len(parts(before)) != len(parts(after)) or not all(isinstance(p, Value) for p in parts(after)):
+        raise TypeError(
+            f"{kind}.forward(x, state) must return the next state as it got the last one, {len(parts(before))} Tensor(s); "
+            f"it returned {', '.join(type(p).__name__ for p in parts(after))}"
+        )
+    for old, new in zip(parts(before), parts(after)):
+        if old.shape != new.shape:
+            raise ValueError(f"{kind}: the state before has shape {tuple(old.shape)}, the state after it {tuple(new.shape)}")
 
 
 def unroll(
@@ -61,20 +83,21 @@ def unroll(
         After the last step.
     """
     fields = getattr(state, "_fields", ("h", *(f"s{i}" for i in range(1, len(parts(state))))))
+    first = state = _like(state, [as_tensor(part) for part in parts(state)])
     ys: list = [None] * len(xs)
-    first = state = _carried(state, [None] * len(fields))
-    for count, t in enumerate(reversed(range(len(xs))) if reverse else range(len(xs))):
+    for t in reversed(range(len(xs))) if reverse else range(len(xs)):
         with step(t):
             if valid is None:
-                state = _carried(cell(xs[t], state), fields)
-                ys[t] = parts(state)[0]
+                new = cell(xs[t], state)
+                ys[t] = parts(new)[0]
             else:
-                new = parts(cell(where(valid[t], xs[t], 0), state))
-                kept = [where(valid[t], n, old) for n, old in zip(new, parts(state))]
-                state = _carried(_like(state, kept), [getattr(n, "name", None) or f for n, f in zip(new, fields)])
-                ys[t] = where(valid[t], new[0], 0)
-        if count == 0:  # what was there before is called like what the cell makes out of it: h₀ before h₁
-            _carried(first, [p.name for p in parts(state)])
+                new = cell(where(valid[t], xs[t], 0), state)
+                ys[t] = where(valid[t], parts(new)[0], 0)
+                new = _kept(valid[t], new, state)
+        if state is first:
+            _check_state(cell, first, new)
+            _carry(first, [part.name or field for part, field in zip(parts(new), fields)])  # h₀ is called like h₁
+        state = _carry(new, fields)
     return ys, state
 
 

@@ -167,12 +167,13 @@ def sigmoid(xp, x):
     array([0. , 0.5, 1. ], dtype=float32)
     """
     y = xp.tanh(0.5 * x)
-    y *= 0.5
-    y += 0.5
+    half = xp.asarray(0.5, y.dtype)
+    y *= half
+    y += half
     return y
 
 
-sigmoid.vjps(lambda g, y, x: g * (y * (1 - y)))  # dy/dx = σ(x)(1 − σ(x))
+sigmoid.vjps(lambda g, y, x: g * (y - y * y))  # dy/dx = σ(x)(1 − σ(x)) = y − y²
 
 
 @elementwise

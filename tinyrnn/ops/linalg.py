@@ -19,7 +19,7 @@ def matmul(xp, a, b):
     """
     if a.ndim > 2 and b.ndim == 2:  # one large product instead of many small ones
         return xp.matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
-    return xp.matmul(a, b)
+    return xp.dot(a, b) if a.ndim == b.ndim == 2 else xp.matmul(a, b)  # on matrices the same, and quicker
 
 
 def _as_matrices(g, a, b):

@@ -1,25 +1,7 @@
 """A strict stand-in for CuPy (see README.md beside this folder)."""
 
 import numpy
-from numpy import (
-    bool_,
-    dtype,
-    e,
-    finfo,
-    float16,
-    float32,
-    float64,
-    iinfo,
-    inf,
-    int8,
-    int16,
-    int32,
-    int64,
-    nan,
-    newaxis,
-    pi,
-    uint8,
-)
+from numpy import bool_, e, finfo, float16, float32, float64, iinfo, inf, int8, int16, int32, int64, nan, newaxis, pi, uint8
 
 from . import _array, cuda, linalg, random
 from ._array import Capsule, host_of, ndarray, signature, wrap, wrap_all
@@ -65,7 +47,7 @@ def ascontiguousarray(a, dtype=None):
 def from_dlpack(array):
     if not hasattr(array, "__dlpack_device__"):
         raise TypeError("The input object does not support the DLPack protocol")
-    kind, index = array.__dlpack_device__()
+    kind, _ = array.__dlpack_device__()
     if int(kind) != 2:
         raise BufferError("the data is not on a GPU")
     capsule = array.__dlpack__(stream=0)
@@ -120,27 +102,24 @@ def _array_function(name, parameters):
     return function
 
 
+dtype = numpy.dtype
 _CREATION = {
-    **{name: "shape, dtype=float, order='C'" for name in ("empty", "zeros", "ones")},
+    **dict.fromkeys(("empty", "zeros", "ones"), "shape, dtype=float, order='C'"),
     "full": "shape, fill_value, dtype=None, order='C'",
-    **{name: "a, dtype=None, order='K', subok=None, shape=None" for name in ("empty_like", "zeros_like", "ones_like")},
+    **dict.fromkeys(("empty_like", "zeros_like", "ones_like"), "a, dtype=None, order='K', subok=None, shape=None"),
     "full_like": "a, fill_value, dtype=None, order='K', subok=None, shape=None",
     "arange": "start, stop=None, step=1, dtype=None",
     "linspace": "start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0",
     "eye": "N, M=None, k=0, dtype=float, order='C'",
     "identity": "n, dtype=float",
 }
-_UFUNCS = (
-    *(
-        "add subtract multiply divide true_divide floor_divide negative positive power remainder mod absolute abs sign square sqrt"
-    ).split(),
-    *(
-        "cbrt reciprocal exp exp2 expm1 log log2 log10 log1p logaddexp logaddexp2 sin cos tan arcsin arccos arctan arctan2"
-    ).split(),
-    *("sinh cosh tanh maximum minimum fmax fmin equal not_equal less less_equal greater greater_equal").split(),
-    *("logical_and logical_or logical_not logical_xor isfinite isinf isnan signbit floor ceil trunc rint").split(),
-    *("bitwise_and bitwise_or bitwise_xor invert left_shift right_shift copysign ldexp nextafter").split(),
-)
+_UFUNCS = """
+    add subtract multiply divide true_divide floor_divide negative positive power remainder mod absolute abs sign square
+    sqrt cbrt reciprocal exp exp2 expm1 log log2 log10 log1p logaddexp logaddexp2 sin cos tan arcsin arccos arctan arctan2
+    sinh cosh tanh maximum minimum fmax fmin equal not_equal less less_equal greater greater_equal
+    logical_and logical_or logical_not logical_xor isfinite isinf isnan signbit floor ceil trunc rint
+    bitwise_and bitwise_or bitwise_xor invert left_shift right_shift copysign ldexp nextafter
+"""
 _REDUCE = "a, axis=None, out=None, keepdims=False"
 _FUNCTIONS = {
     "sum": "a, axis=None, dtype=None, out=None, keepdims=False",
@@ -148,7 +127,7 @@ _FUNCTIONS = {
     "mean": "a, axis=None, dtype=None, out=None, keepdims=False",
     "var": "a, axis=None, dtype=None, out=None, ddof=0, keepdims=False",
     "std": "a, axis=None, dtype=None, out=None, ddof=0, keepdims=False",
-    **{name: _REDUCE for name in ("max", "min", "amax", "amin", "any", "all")},
+    **dict.fromkeys(("max", "min", "amax", "amin", "any", "all"), _REDUCE),
     "argmax": "a, axis=None, dtype=None, out=None, keepdims=False",
     "argmin": "a, axis=None, dtype=None, out=None, keepdims=False",
     "matmul": "a, b, out=None",
@@ -193,7 +172,7 @@ _FUNCTIONS = {
     "size": "a, axis=None",
 }
 globals().update({name: _creation(name, parameters) for name, parameters in _CREATION.items()})
-globals().update({name: _ufunc(name) for name in _UFUNCS})
+globals().update({name: _ufunc(name) for name in _UFUNCS.split()})
 globals().update({name: _array_function(name, parameters) for name, parameters in _FUNCTIONS.items()})
 
 

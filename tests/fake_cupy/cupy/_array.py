@@ -242,7 +242,7 @@ def index_of(key, shape):
                 host = host % shape[axis]  # CuPy wraps around
             out.append(host)
             axis += k.ndim if is_mask(k) else 1
-        elif k is None or k is Ellipsis or isinstance(k, (slice, int, numpy.integer)) and not isinstance(k, bool):
+        elif k is None or k is Ellipsis or (isinstance(k, (slice, int, numpy.integer)) and not isinstance(k, bool)):
             out.append(k)
             axis += 0 if k is None else ellipsis if k is Ellipsis else 1
         else:
@@ -282,8 +282,14 @@ for _name, _function in {
     **{"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal"},
 }.items():
     setattr(ndarray, f"__{_name}__", _operator(_function))
+
+
+def _unary(name):
+    return lambda self: wrap(numpy.asarray(getattr(numpy, name)(host_of(self))))
+
+
 for _name, _function in {"neg": "negative", "abs": "absolute", "invert": "invert", "pos": "positive"}.items():
-    setattr(ndarray, f"__{_name}__", lambda self, f=getattr(numpy, _function): wrap(numpy.asarray(f(host_of(self)))))
+    setattr(ndarray, f"__{_name}__", _unary(_function))
 
 
 def _method(name, parameters):
@@ -310,7 +316,7 @@ for _name, _parameters in {
     "prod": "axis=None, dtype=None, out=None, keepdims=False",
     "var": "axis=None, dtype=None, out=None, ddof=0, keepdims=False",
     "std": "axis=None, dtype=None, out=None, ddof=0, keepdims=False",
-    **{name: _AXES for name in ("max", "min", "any", "all")},
+    **dict.fromkeys(("max", "min", "any", "all"), _AXES),
     "argmax": "axis=None, out=None, dtype=None, keepdims=False",
     "argmin": "axis=None, out=None, dtype=None, keepdims=False",
     "clip": "min=None, max=None, out=None",
