@@ -1,0 +1,36 @@
+"""The pages of the documentation: every console example prints what the page says, every script runs."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def console_blocks(text: str) -> str:
+    """The text with all but its console examples blanked, so that line numbers stay."""
+    kept, end = [], 0
+    for block in BLOCK.finditer(text):
+        kept += ["\n" * text.count("\n", end, block.start(1)), block.group(1)]
+        end = block.end(1)
+    return "".join(kept)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_console_examples_print_what_the_page_says(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    examples = doctest.DocTestParser().get_doctest(console_blocks(page.read_text("utf-8")), {}, page.name, str(page), 0)
+    report: list[str] = []
+    failed = doctest.DocTestRunner(verbose=False).run(examples, out=report.append).failed
+    assert not failed, "".join(report)
+
+
+def test_the_readme_session_runs_and_draws(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (session,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    exec(compile(session, "README.md", "exec"), {})
+    assert "<svg" in (tmp_path / "unrolled.svg").read_text("utf-8")
