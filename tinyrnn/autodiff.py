@@ -25,6 +25,7 @@ class Share(NamedTuple):
 
 
 _new_share = tuple.__new__  # makes a Share in half the time
+BLOCK = 32  # how many uses of a weight are differentiated together, where only their sum matters
 
 
 def shares(
@@ -34,6 +35,7 @@ def shares(
     release: bool = False,
     wanted: Collection[Value] = (),
     totals: dict[Value, Any] | None = None,
+    gather: bool = False,
 ) -> Iterator[Share]:
     """Yield every Share of the chain rule, as bare arrays, the youngest use first.
 
@@ -49,8 +51,12 @@ def shares(
         Values inside the history whose whole gradient is asked for as well.
     totals : dict, optional
         Receives the whole gradient, the sum of the shares, of every leaf and of the `wanted`.
+    gather : bool
+        Only the totals matter: compute the shares of a weight together, many time steps at once, and do not yield them.
     """
     anomaly = modes().anomaly
+    gathered: dict[tuple[Value, Any], list] = {}
+    gather = gather and not anomaly
     arrived: dict[Value, Any] = {output: seed}  # the sum of the shares so far: T shares need no memory for T
     frontier = [(-output.serial, output)] if output.op is not None else []
     while frontier:
@@ -69,6 +75,13 @@ def shares(
         each = op.pull_all(g, y.data, args, y.attrs) if isinstance(op, Variadic) else None
         for i, a in enumerate(y.args):
             if not isinstance(a, Value) or not a.requires_grad:
+                continue
+            if gather and op.joint_vjp is not None and i == 1 and a.op is None and args[i].ndim == 2:
+                _check_unchanged(a, y)
+                uses = gathered.setdefault((a, op), [])
+                uses.append((g, args[0]))
+                if len(uses) == BLOCK:
+                    _add_jointly(a, op, uses, arrived)
                 continue
             if each is not None:
                 share = part(each, i)
@@ -94,6 +107,8 @@ def shares(
             yield _new_share(Share, (a, y, share))
         if release:
             y.op, y.args, y.attrs = RELEASED, (), None
+    for (leaf, op), uses in gathered.items():
+        _add_jointly(leaf, op, uses, arrived)
     if totals is not None:
         totals.update(arrived)  # only leaves are left
 
@@ -151,6 +166,15 @@ def recorded_shares(
     if totals is not None:
         for leaf, terms in arrived.items():
             totals[leaf] = _sum_at(leaf, terms)
+
+
+def _add_jointly(leaf: Value, op: Any, uses: list, arrived: dict[Value, Any]) -> None:
+    """Add the shares of many uses of a weight, computed together, to what has arrived at it."""
+    if uses:
+        share = op.joint_vjp(uses)
+        share = share if share.dtype == leaf.dtype else cast(share, dtype=leaf.dtype)
+        arrived[leaf] = arrived[leaf] + share if leaf in arrived else share
+        uses.clear()
 
 
 def _to_bundle(y: Value, g: Any, arrived: dict[Value, Any], frontier: list) -> Share:
@@ -249,7 +273,7 @@ def differentiate(
     if create_graph:
         walk = recorded_shares(output, seed, wanted=wanted, totals=totals)
     else:
-        walk = shares(output, seed, release=release, wanted=wanted, totals=totals)
+        walk = shares(output, seed, release=release, wanted=wanted, totals=totals, gather=True)
     for _ in walk:
         pass
     return totals

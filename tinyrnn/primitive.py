@@ -37,6 +37,7 @@ class Primitive:
         update_wrapper(self, forward)
         self.name, self.forward, self.broadcasts = forward.__name__.strip("_"), forward, broadcasts
         self.pullbacks: tuple[Callable | None, ...] = ()
+        self.joint_vjp: Callable | None = None  # of argument 1, for many uses [(g, argument 0), …] of one matrix together
         REGISTRY[self.name] = self
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:

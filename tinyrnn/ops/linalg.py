@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..primitive import primitive
-from .shape import reshape, sum_to, swap_last
+from .join import concatenate
+from .shape import reshape, sum_to, swap_last, transpose
 
 
 @primitive
@@ -34,6 +35,8 @@ def _as_matrices(g, a, b):
 
 def _left(g, y, a, b):
     """∂L/∂A = G Bᵀ"""
+    if a.ndim == b.ndim == 2:
+        return matmul(g, transpose(b))
     g, rows, columns = _as_matrices(g, a, b)
     product = matmul(g, swap_last(columns))
     return product if product.shape == a.shape else reshape(sum_to(product, shape=rows.shape), shape=a.shape)
@@ -41,6 +44,8 @@ def _left(g, y, a, b):
 
 def _right(g, y, a, b):
     """∂L/∂B = Aᵀ G"""
+    if a.ndim == b.ndim == 2:
+        return matmul(transpose(a), g)
     g, rows, columns = _as_matrices(g, a, b)
     if rows.ndim > 2 and columns.ndim == 2:  # Σ over the batch of Aᵀ G is one product of long matrices
         rows = reshape(rows, shape=(-1, rows.shape[-1]))
@@ -50,3 +55,12 @@ def _right(g, y, a, b):
 
 
 matmul.vjps(_left, _right)
+
+
+def _right_jointly(uses):
+    """Σₜ Aₜᵀ Gₜ = [A₁; A₂; …]ᵀ [G₁; G₂; …]: the gradient of a weight used at many time steps as one long product."""
+    rows = concatenate([reshape(a, shape=(-1, a.shape[-1])) for _, a in uses])
+    return matmul(transpose(rows), concatenate([reshape(g, shape=(-1, g.shape[-1])) for g, _ in uses]))
+
+
+matmul.joint_vjp = _right_jointly

@@ -15,6 +15,8 @@ def broadcast_to(xp, x, *, shape):
 def sum_to(xp, x, *, shape):
     """Sum x over the axes along which `shape` was broadcast: over added axes, and over those where it has length 1."""
     lead = x.ndim - len(shape)
+    if x.shape[lead:] == shape:
+        return x.sum(axis=tuple(range(lead)))
     stretched = tuple(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1)
     return x.sum(axis=tuple(range(lead)) + stretched, keepdims=True).reshape(shape)
 
