@@ -144,7 +144,7 @@ REDUCED = [
 
 def reductions(name: str, make: Callable, extra: list) -> list[Case]:
     f, reference = getattr(tr, name), getattr(np, name)
-    cases = [((make(*shape),), dict(axis=axis, keepdims=k)) for shape, axis in REDUCED + extra for k in (False, True)]
+    cases = [((make(*shape),), {"axis": axis, "keepdims": k}) for shape, axis in REDUCED + extra for k in (False, True)]
     return attributes(name, f, reference, *cases)
 
 
@@ -188,28 +188,28 @@ PRIMITIVES: dict[str, list[Case]] = {
     "broadcast_to": attributes(
         *("broadcast_to", tr.broadcast_to, np.broadcast_to),
         *[
-            ((numbers(*a),), dict(shape=b))
+            ((numbers(*a),), {"shape": b})
             for a, b in [((3,), (2, 3)), ((2, 1), (2, 3)), ((), (2, 2)), ((1, 3, 1), (4, 2, 3, 2)), ((2,), (2,)), ((1,), (0,))]
         ],
     ),
     "sum_to": attributes(
         *("sum_to", tr.sum_to, sum_to),
         *[
-            ((numbers(*a),), dict(shape=b))
+            ((numbers(*a),), {"shape": b})
             for a, b in [((2, 3), (3,)), ((2, 3), (2, 1)), ((2, 2), ()), ((4, 2, 3, 2), (1, 3, 1)), ((2,), (2,)), ((0,), (1,))]
         ],
     ),
     "reshape": attributes(
         *("reshape", tr.reshape, lambda x, shape: x.reshape(shape)),
         *[
-            ((numbers(*a),), dict(shape=b))
+            ((numbers(*a),), {"shape": b})
             for a, b in [((2, 3), (3, 2)), ((2, 3), (6,)), ((6,), (2, -1)), ((), (1, 1)), ((1,), ()), ((0, 3), (3, 0))]
         ],
     ),
     "transpose": attributes(
         *("transpose", tr.transpose, np.transpose),
         *[
-            ((numbers(*shape),), dict(axes=axes))
+            ((numbers(*shape),), {"axes": axes})
             for shape, axes in [
                 *(((2, 3), None), ((2, 3, 4), (2, 0, 1)), ((2, 3, 4), (1, 2, 0)), ((2, 3, 4), (-1, 0, -2)), ((3,), None)),
                 *(((), None), ((0, 2), (1, 0))),
@@ -241,14 +241,14 @@ PRIMITIVES: dict[str, list[Case]] = {
     "put": [
         *attributes(
             *("put", tr.put, put),
-            ((numbers(2, 4),), dict(index=slice(1, 3), shape=(3, 4))),
-            ((numbers(4),), dict(index=1, shape=(3, 4))),
-            ((numbers(),), dict(index=(1, 2), shape=(3, 4))),
-            ((numbers(0),), dict(index=slice(0, 0), shape=(3,))),
-            ((numbers(4, 2), integers(0, 2, 0, 0)), dict(index=(A,), shape=(3, 2))),
-            ((numbers(3), integers(0, 1, 0), integers(1, 1, 1)), dict(index=(A, A), shape=(2, 2))),
-            ((numbers(2, 3), integers(1, 1, 0)), dict(index=(slice(None), A), shape=(2, 2))),
-            ((numbers(2, 2), np.array([True, False, True])), dict(index=(A,), shape=(3, 2))),
+            ((numbers(2, 4),), {"index": slice(1, 3), "shape": (3, 4)}),
+            ((numbers(4),), {"index": 1, "shape": (3, 4)}),
+            ((numbers(),), {"index": (1, 2), "shape": (3, 4)}),
+            ((numbers(0),), {"index": slice(0, 0), "shape": (3,)}),
+            ((numbers(4, 2), integers(0, 2, 0, 0)), {"index": (A,), "shape": (3, 2)}),
+            ((numbers(3), integers(0, 1, 0), integers(1, 1, 1)), {"index": (A, A), "shape": (2, 2)}),
+            ((numbers(2, 3), integers(1, 1, 0)), {"index": (slice(None), A), "shape": (2, 2)}),
+            ((numbers(2, 2), np.array([True, False, True])), {"index": (A,), "shape": (3, 2)}),
         )
     ],
     # join
@@ -304,7 +304,7 @@ CONSTANT: dict[str, list[Case]] = {
     "sign": [Case("sign", tr.sign, np.sign, (np.array([-2.0, 0.0, 3.0]),)), Case("sign-0d", tr.sign, np.sign, (np.array(-1.5),))],
     "argmax": [
         Case("argmax", tr.argmax, np.argmax, (np.array([1.0, 3.0, 3.0]),)),
-        *attributes("argmax", tr.argmax, np.argmax, ((apart(3, 4),), dict(axis=0)), ((apart(3, 4),), dict(axis=-1))),
+        *attributes("argmax", tr.argmax, np.argmax, ((apart(3, 4),), {"axis": 0}), ((apart(3, 4),), {"axis": -1})),
     ],
     "detach": [Case("detach", lambda x: tr.detach(x * 2), lambda x: x * 2, (numbers(2, 3),))],
 }
@@ -326,18 +326,18 @@ def gelu(x):
 COMPOSED: dict[str, list[Case]] = {
     "mean": reductions("mean", numbers, []),
     "var": [
-        *attributes("var", tr.var, np.var, *[((numbers(*s),), dict(axis=a, keepdims=True)) for s, a in REDUCED if s]),
+        *attributes("var", tr.var, np.var, *[((numbers(*s),), {"axis": a, "keepdims": True}) for s, a in REDUCED if s]),
         Case("var-unbiased", lambda x: tr.var(x, 0, correction=1), lambda x: np.var(x, 0, ddof=1), (numbers(4, 2),)),
     ],
     "min": reductions("min", apart, []),
-    "softmax": attributes("softmax", tr.softmax, softmax, *[((numbers(3, 4),), dict(axis=a)) for a in (0, 1, -1)]),
+    "softmax": attributes("softmax", tr.softmax, softmax, *[((numbers(3, 4),), {"axis": a}) for a in (0, 1, -1)]),
     "log_softmax": attributes(
         *("log_softmax", tr.log_softmax, lambda x, axis: np.log(softmax(x, axis))),
-        *[((numbers(3, 4),), dict(axis=a)) for a in (0, 1, -1)],
+        *[((numbers(3, 4),), {"axis": a}) for a in (0, 1, -1)],
     ),
     "logsumexp": attributes(
         *("logsumexp", tr.logsumexp, logsumexp),
-        *[((numbers(3, 4),), dict(axis=a, keepdims=k)) for a in (0, -1) for k in (False, True)],
+        *[((numbers(3, 4),), {"axis": a, "keepdims": k}) for a in (0, -1) for k in (False, True)],
     ),
     "softplus": unary("softplus", reference=lambda x: np.log1p(np.exp(x))),
     "leaky_relu": [Case("leaky_relu", lambda x: tr.leaky_relu(x, 0.2), lambda x: np.where(x > 0, x, 0.2 * x), (off_zero(2, 3),))],
@@ -345,7 +345,7 @@ COMPOSED: dict[str, list[Case]] = {
     "norm": [
         Case("norm", tr.norm, lambda x: np.sqrt((x * x).sum()), (numbers(2, 3),)),
         *attributes(
-            "norm", tr.norm, np.linalg.norm, *[((numbers(2, 3),), dict(axis=a, keepdims=k)) for a in (0, 1) for k in (0, 1)]
+            "norm", tr.norm, np.linalg.norm, *[((numbers(2, 3),), {"axis": a, "keepdims": k}) for a in (0, 1) for k in (0, 1)]
         ),
     ],
     "clip": [
@@ -355,13 +355,13 @@ COMPOSED: dict[str, list[Case]] = {
     ],
     "squeeze": attributes(
         *("squeeze", tr.squeeze, np.squeeze),
-        *[((numbers(1, 3, 1),), dict(axis=a)) for a in (None, 0, -1, (0, 2))],
+        *[((numbers(1, 3, 1),), {"axis": a}) for a in (None, 0, -1, (0, 2))],
     ),
     "expand_dims": attributes(
         *("expand_dims", tr.expand_dims, np.expand_dims),
-        *[((numbers(2, 3),), dict(axis=a)) for a in (0, 1, 2, -1)],
+        *[((numbers(2, 3),), {"axis": a}) for a in (0, 1, 2, -1)],
     ),
-    "flip": attributes("flip", tr.flip, np.flip, *[((numbers(2, 3),), dict(axis=a)) for a in (0, 1, -1)]),
+    "flip": attributes("flip", tr.flip, np.flip, *[((numbers(2, 3),), {"axis": a}) for a in (0, 1, -1)]),
     "pad": [
         Case("pad", lambda x: tr.pad(x, [(1, 0), (0, 2)]), lambda x: np.pad(x, [(1, 0), (0, 2)]), (numbers(2, 3),)),
         Case("pad-1d", lambda x: tr.pad(x, [(2, 1)]), lambda x: np.pad(x, [(2, 1)]), (numbers(3),)),

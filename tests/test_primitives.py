@@ -109,7 +109,7 @@ def test_arrays_in_arrays_out(case):
         np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-14)
 
 
-# -- kinks, where central differences do not see what is right ----------------------------------------------------------------------
+# -- kinks, where central differences do not see what is right ----------------------------------------
 
 
 def gradient(f, *arrays):
@@ -133,7 +133,7 @@ def test_ties_share_the_gradient_of_max():
     assert gradient(tr.min, [2.0, 1.0, 1.0]) == [0.0, 0.5, 0.5]
 
 
-# -- composed functions: extremes ---------------------------------------------------------------------------------------------------
+# -- composed functions: extremes ----------------------------------------
 
 INF = float("inf")
 
@@ -215,7 +215,7 @@ def test_composed_functions_refuse_what_does_not_fit():
         tr.split(x, (1, 1))
 
 
-# -- properties ----------------------------------------------------------------------------------------------------------------------
+# -- properties ----------------------------------------
 
 broadcastable = hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3, min_side=0)
 
@@ -241,7 +241,7 @@ def test_any_index(shape, data):
     assert np.sum(x[key] * g) == pytest.approx(np.sum(x * back))
 
 
-# -- the vjps on symbols -------------------------------------------------------------------------------------------------------------
+# -- the vjps on symbols ----------------------------------------
 
 FORMULAS = {"add": "{} + {}", "sub": "{} − {}", "mul": "{} ⊙ {}", "neg": "−{}", "div": "{} / {}", "matmul": "{} {}"}
 FORMULAS |= {"transpose": "{}ᵀ", "tanh": "tanh({})", "sigmoid": "σ({})", "exp": "exp({})", "sum_to": "{}"}

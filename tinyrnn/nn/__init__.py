@@ -3,10 +3,12 @@
 from . import init
 from .cells import Cell, GRUCell, LSTMCell, LSTMState, RNNCell
 from .layers import Dropout, Embedding, LayerNorm, Linear, Sequential
+from .losses import binary_cross_entropy, cross_entropy, huber, mae, mse
 from .module import Module
 from .recurrent import GRU, LSTM, RNN, Recurrent, unroll
 
 __all__ = [
     *("Cell", "Dropout", "Embedding", "GRU", "GRUCell", "LSTM", "LSTMCell", "LSTMState", "LayerNorm", "Linear", "Module"),
     *("RNN", "RNNCell", "Recurrent", "Sequential", "init", "unroll"),
+    *("binary_cross_entropy", "cross_entropy", "huber", "mae", "mse"),
 ]

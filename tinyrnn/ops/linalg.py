@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..primitive import primitive
 from .join import concatenate
 from .shape import reshape, sum_to, swap_last, transpose
@@ -19,7 +21,7 @@ def matmul(xp, a, b):
     (2, 4)
     """
     if a.ndim > 2 and b.ndim == 2:  # one large product instead of many small ones
-        return xp.matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
+        return xp.matmul(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
     return xp.dot(a, b) if a.ndim == b.ndim == 2 else xp.matmul(a, b)  # on matrices the same, and quicker
 
 
@@ -31,6 +33,11 @@ def _as_matrices(g, a, b):
         batch = g.shape[: g.ndim - (a.ndim > 1) - (b.ndim > 1)]
         g = reshape(g, shape=(*batch, rows.shape[-2], columns.shape[-1]))
     return g, rows, columns
+
+
+def _as_rows(x):
+    """All axes but the last as one."""
+    return x if x.ndim == 2 else reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def _left(g, y, a, b):
@@ -48,8 +55,7 @@ def _right(g, y, a, b):
         return matmul(transpose(a), g)
     g, rows, columns = _as_matrices(g, a, b)
     if rows.ndim > 2 and columns.ndim == 2:  # Σ over the batch of Aᵀ G is one product of long matrices
-        rows = reshape(rows, shape=(-1, rows.shape[-1]))
-        g = reshape(g, shape=(-1, g.shape[-1]))
+        rows, g = _as_rows(rows), _as_rows(g)
     product = matmul(swap_last(rows), g)
     return product if product.shape == b.shape else reshape(sum_to(product, shape=columns.shape), shape=b.shape)
 
@@ -59,8 +65,8 @@ matmul.vjps(_left, _right)
 
 def _right_jointly(uses):
     """Σₜ Aₜᵀ Gₜ = [A₁; A₂; …]ᵀ [G₁; G₂; …]: the gradient of a weight used at many time steps as one long product."""
-    rows = concatenate([reshape(a, shape=(-1, a.shape[-1])) for _, a in uses])
-    return matmul(transpose(rows), concatenate([reshape(g, shape=(-1, g.shape[-1])) for g, _ in uses]))
+    rows, gs = concatenate([_as_rows(a) for _, a in uses]), concatenate([_as_rows(g) for g, _ in uses])
+    return matmul(transpose(rows), gs)
 
 
 matmul.joint_vjp = _right_jointly
