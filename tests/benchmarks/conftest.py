@@ -1,0 +1,49 @@
+"""How the benchmarks run and report: in one process, one table each, on the terminal and in docs/benchmarks.md."""
+
+import os
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy
+import pytest
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
+MEASURED = re.compile(r"(?<=<!-- measured: begin -->\n).*(?=<!-- measured: end -->)", re.DOTALL)
+tables: list[str] = []
+
+collect_ignore = ["candidate.py"]  # it is run, not imported
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """No workers: they would compete for the processor."""
+    return 0
+
+
+@pytest.fixture
+def report():
+    """Takes a table as Markdown."""
+    return tables.append
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    cpu = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
+    blas = numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    libraries = ", ".join(f"{package} {version(package)}" for package in ("numpy", "torch"))
+    return (
+        f"{cpu}, {len(os.sched_getaffinity(0))} cores; {platform.system()}, Python {platform.python_version()}, {libraries}, "
+        f"BLAS of NumPy: {blas['name']} {blas['version']}."
+    )
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus):
+    """Print the tables; keep them if all are there."""
+    text = "\n".join([machine() + "\n", *tables]) + "\n"
+    terminalreporter.write("\n" + text)
+    if exitstatus == 0 and len(tables) == 3:
+        PAGE.write_text(MEASURED.sub(lambda _: text, PAGE.read_text("utf-8")), "utf-8")
+        terminalreporter.write(f"written to {PAGE}\n")
