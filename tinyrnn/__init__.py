@@ -1,9 +1,17 @@
 """tinyrnn: recurrent networks whose backpropagation through time is autograd, seen, explained and trained."""
 
+from . import ops
 from .autodiff import grad
 from .backend import Device, DeviceError, manual_seed, use
 from .gradcheck import gradcheck
 from .graph import detect_anomaly, named, no_grad, recording, scope, step, unchain
-from .ops import *  # noqa: F403
+from .ops import *
 from .tape import Graph, tape
 from .tensor import Parameter, Tensor, from_dlpack, ones, randn, tensor, zeros
+
+__all__ = [
+    *("Device", "DeviceError", "Graph", "Parameter", "Tensor"),
+    *("detect_anomaly", "from_dlpack", "grad", "gradcheck", "manual_seed", "named", "no_grad", "ones", "randn", "recording"),
+    *("scope", "step", "tape", "tensor", "unchain", "use", "zeros"),
+    *ops.__all__,
+]

@@ -179,7 +179,7 @@ def _add_jointly(leaf: Value, op: Any, uses: list, arrived: dict[Value, Any]) ->
 
 def _to_bundle(y: Value, g: Any, arrived: dict[Value, Any], frontier: list) -> Share:
     """Lay the gradient of a part at its place among the gradients of the bundle that it is part of."""
-    bundle, k = y.args[0], y.attrs["index"]  # type: ignore[index]
+    bundle, k = y.args[0], y.attrs["index"]
     if bundle not in arrived:
         arrived[bundle] = [None] * len(bundle.data)
         heappush(frontier, (-bundle.serial, bundle))
@@ -253,7 +253,11 @@ def seed_of(output: Value, gradient: Any = None, create_graph: bool = False) -> 
                 )
             seed = xp.ones_like(output.data)
         else:
-            seed = backend.asarray(gradient.data if isinstance(gradient, Value) else gradient, dtype=output.dtype, device=backend.device_of(output.data))
+            seed = backend.asarray(
+                gradient.data if isinstance(gradient, Value) else gradient,
+                dtype=output.dtype,
+                device=backend.device_of(output.data),
+            )
             if seed.shape != output.shape:
                 raise ValueError(f"the gradient has shape {tuple(seed.shape)}, but {identify(output)} has {tuple(output.shape)}")
     if not create_graph:
@@ -286,7 +290,7 @@ def backward(output: Any, gradient: Any = None, create_graph: bool = False, rele
     for leaf, g in differentiate(output, gradient, create_graph=create_graph, release=release).items():
         if not create_graph:  # a copy of its own: what arrives may be a view, or the gradient of another leaf as well
             g = _constant(backend.copy(g), leaf)
-        leaf.grad = g if leaf.grad is None else leaf.grad + g  # type: ignore[attr-defined]
+        leaf.grad = g if leaf.grad is None else leaf.grad + g
 
 
 def grad(output: Value, inputs: Value | Sequence[Value], *, gradient: Any = None, create_graph: bool = False) -> Any:
@@ -323,8 +327,7 @@ def grad(output: Value, inputs: Value | Sequence[Value], *, gradient: Any = None
     >>> dy.item(), tr.grad(dy, x).item()
     (27.0, 18.0)
     """
-    one = isinstance(inputs, Value)
-    asked = (inputs,) if one else tuple(inputs)
+    asked = (inputs,) if isinstance(inputs, Value) else tuple(inputs)
     for x in asked:
         if not isinstance(x, Value):
             raise TypeError(f"grad: inputs must be Tensors, not {type(x).__name__}")
@@ -332,4 +335,4 @@ def grad(output: Value, inputs: Value | Sequence[Value], *, gradient: Any = None
     found = [totals.get(x) for x in asked]
     if not create_graph:
         found = [None if g is None else _constant(backend.copy(g), output) for g in found]
-    return found[0] if one else tuple(found)
+    return found[0] if isinstance(inputs, Value) else tuple(found)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy
 
@@ -24,7 +25,8 @@ class DeviceError(RuntimeError):
     """A device that is not there, or arrays of two devices in one operation."""
 
 
-class Device(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Device:
     """Where an array lives: ``cpu``, or ``cuda`` with the number of the GPU.
 
     Examples
@@ -57,7 +59,7 @@ class Device(NamedTuple):
 
 CPU = Device("cpu")
 _SCALARS = (numpy.float32, numpy.float64, numpy.int64, numpy.bool_)  # what NumPy returns in place of 0-d arrays
-_LIBRARIES: dict[type, Any] = {kind: numpy for kind in (numpy.ndarray, *_SCALARS)}  # array type -> its library
+_LIBRARIES: dict[type, Any] = dict.fromkeys((numpy.ndarray, *_SCALARS), numpy)  # array type -> its library
 
 
 def _cupy() -> Any:
@@ -74,7 +76,9 @@ def _gpu_count(cupy: Any) -> int:
     try:
         return cupy.cuda.runtime.getDeviceCount()
     except Exception as error:
-        raise DeviceError(f"device 'cuda' needs an NVIDIA GPU and its driver; CuPy {cupy.__version__} found none ({error})") from None
+        raise DeviceError(
+            f"device 'cuda' needs an NVIDIA GPU and its driver; CuPy {cupy.__version__} found none ({error})"
+        ) from None
 
 
 def available(device: str | Device) -> Device:
@@ -280,4 +284,3 @@ def set_random_state(state: dict[str, Any]) -> None:
     _generators.clear()
     _seed = state["seed"]
     generator(CPU).bit_generator.state = state["cpu"]
-

@@ -114,7 +114,8 @@ class Modes(NamedTuple):
     anomaly: bool = False  # stop at the first number that is not finite
 
 
-_modes: ContextVar[Modes] = ContextVar("tinyrnn modes", default=Modes())
+_DEFAULT = Modes()  # immutable: threads may share it
+_modes: ContextVar[Modes] = ContextVar("tinyrnn modes", default=_DEFAULT)
 modes = _modes.get
 
 
@@ -129,6 +130,7 @@ class Value:
 
     data: Any
     grad: Any
+    attrs: Any
 
     def __init__(
         self,
@@ -136,7 +138,7 @@ class Value:
         requires_grad: bool = False,
         op: Any = None,
         args: tuple = (),
-        attrs: dict[str, Any] | None = None,
+        attrs: Any = None,
         name: str | None = None,
     ) -> None:
         self.data, self.requires_grad, self.name, self.grad = data, requires_grad, name, None
@@ -162,7 +164,7 @@ class Value:
     def parents(self) -> list[Value]:
         return [a for a in self.args if isinstance(a, Value)]
 
-    def derive(self, data: Any, op: Any, args: tuple, attrs: dict[str, Any], requires_grad: bool) -> Any:
+    def derive(self, data: Any, op: Any, args: tuple, attrs: Any, requires_grad: bool) -> Any:
         """The value `op` made out of this one and its fellow arguments."""
         raise NotImplementedError(f"{type(self).__name__} does not say what its operations return")
 
@@ -349,4 +351,3 @@ def named(**values: Any) -> tuple:
         if isinstance(value, Value):
             value.name = name
     return tuple(values.values())
-

@@ -33,10 +33,12 @@ class Primitive:
 
     many = False  # does it return several values?
 
+    pullbacks: Any
+
     def __init__(self, forward: Callable, broadcasts: bool = False) -> None:
         update_wrapper(self, forward)
         self.name, self.forward, self.broadcasts = forward.__name__.strip("_"), forward, broadcasts
-        self.pullbacks: tuple[Callable | None, ...] = ()
+        self.pullbacks = ()
         self.joint_vjp: Callable | None = None  # of argument 1, for many uses [(g, argument 0), …] of one matrix together
         REGISTRY[self.name] = self
 
@@ -54,10 +56,8 @@ class Primitive:
             args = tuple([a.item() if isinstance(a, numpy.generic) else a for a in args])
             arrays = [a.data if isinstance(a, Value) else a for a in args]
         try:
-            if type(arrays[0]) is numpy.ndarray:
-                data = self.forward(numpy, *arrays, **attrs)
-            else:
-                data = self._run(arrays, attrs)
+            on_cpu = type(arrays[0]) is numpy.ndarray
+            data = self.forward(numpy, *arrays, **attrs) if on_cpu else self._run(arrays, attrs)
         except (ValueError, TypeError, IndexError) as error:
             raise _explained(self, arrays, attrs, error) from None
         if value is None:
@@ -109,7 +109,7 @@ class Variadic(Primitive):
 
     def pull_all(self, g: Any, y: Any, args: Any, attrs: dict[str, Any]) -> Any:
         """Something from which `part` picks the share of each argument."""
-        return self.pullbacks[0](g, y, args, **attrs)  # type: ignore[misc]
+        return self.pullbacks[0](g, y, args, **attrs)
 
 
 class Several(Primitive):
@@ -141,6 +141,7 @@ def part(bundle: Any, index: int) -> Any:
 
 
 def primitive(forward: Callable) -> Primitive:
+    """A primitive whose arguments have shapes of their own."""
     return Primitive(forward)
 
 
@@ -150,10 +151,12 @@ def elementwise(forward: Callable) -> Primitive:
 
 
 def variadic(forward: Callable) -> Variadic:
+    """A primitive of any number of like arguments."""
     return Variadic(forward)
 
 
 def several(forward: Callable) -> Several:
+    """A primitive that returns several values."""
     return Several(forward)
 
 
@@ -181,7 +184,9 @@ def _explained(op: Primitive, arrays: list, attrs: dict[str, Any], error: Except
     shapes = [a.shape for a in arrays if hasattr(a, "shape")]
     why = str(error)
     if "positional argument" in why:
-        why = f"positional arguments are arrays, everything else is a keyword: {op.name}{signature(op.forward)}".replace("xp, ", "")
+        why = f"positional arguments are arrays, everything else is a keyword: {op.name}{signature(op.forward)}".replace(
+            "xp, ", ""
+        )
     elif op.broadcasts and isinstance(error, ValueError):
         why = "the shapes do not broadcast: counted from the last axis, sizes must be equal, or one of them 1"
     elif op.name == "matmul" and len(shapes) == 2:

@@ -57,16 +57,16 @@ class Node:
     attrs: dict[str, Any]
     shape: tuple[int, ...] | None
     dtype: Any
-    name: str | None
-    scope: tuple[str, ...]
-    step: int | None
-    loop: int | None
-    ordinal: int
-    of: Node | None
-    into: int | None
-    trainable: bool
-    differentiable: bool
-    carried: bool
+    name: str | None = None
+    scope: tuple[str, ...] = ()
+    step: int | None = None
+    loop: int | None = None
+    ordinal: int = 0
+    of: Node | None = None
+    into: int | None = None
+    trainable: bool = False
+    differentiable: bool = False
+    carried: bool = False
     value: Any = None
     gradient: Any = None
 
@@ -200,10 +200,7 @@ def _bare(a: Any, nodes: dict[Any, Node]) -> Node | Constant:
     if getattr(a, "ndim", 0) == 0:
         return Constant(a)
     if id(a) not in nodes:
-        nodes[id(a)] = Node(
-            *(len(nodes), None, (), {}, tuple(a.shape), a.dtype, None),
-            *((), None, None, 0, None, None, False, False, False),
-        )
+        nodes[id(a)] = Node(index=len(nodes), op=None, inputs=(), attrs={}, shape=tuple(a.shape), dtype=a.dtype)
     return nodes[id(a)]
 
 

@@ -13,6 +13,7 @@ from .backend import Device
 from .graph import Value, modes, unchain
 
 _new = object.__new__
+Array = numpy.ndarray
 
 
 def _reflected(primitive: Any) -> Any:
@@ -90,7 +91,9 @@ class Tensor(Value):
         if requires_grad and self.dtype.kind != "f":
             raise TypeError(f"{identify(self)} has dtype {self.dtype}: only floats have gradients; make it with dtype='float32'")
         if self.op is not None:
-            raise RuntimeError(f"{identify(self)} was computed from others: only a leaf can be told whether it requires a gradient")
+            raise RuntimeError(
+                f"{identify(self)} was computed from others: only a leaf can be told whether it requires a gradient"
+            )
         self.requires_grad = requires_grad
         backend.protect(self.data, requires_grad)
         return self
@@ -137,7 +140,7 @@ class Tensor(Value):
     # -- numbers ---------------------------------------------------------------------------------
 
     def assign(self, data: Any) -> Tensor:
-        """Put other numbers of the same shape into this leaf, in place; what was computed from it can no longer be differentiated.
+        """Put other numbers of the same shape into this leaf, in place; what it was used for can no longer be differentiated.
 
         Raises
         ------
@@ -159,7 +162,7 @@ class Tensor(Value):
         self.note_change()
         return backend.writable(self.data)
 
-    def numpy(self) -> numpy.ndarray:
+    def numpy(self) -> Array:
         """The numbers as a NumPy array, not copied from the CPU; read-only if gradients depend on them."""
         array = backend.to_host(self.data)
         if self.requires_grad or self.op is not None:
@@ -204,7 +207,7 @@ class Tensor(Value):
     __matmul__, __rmatmul__ = ops.matmul, _reflected(ops.matmul)
     __neg__, __abs__ = ops.neg, ops.abs
     __lt__, __le__, __gt__, __ge__ = ops.less, ops.less_equal, ops.greater, ops.greater_equal
-    __eq__, __ne__ = ops.equal, ops.not_equal  # type: ignore[assignment]
+    __eq__, __ne__ = ops.equal, ops.not_equal
     __hash__ = object.__hash__
 
     exp, log, sqrt, abs, tanh, sigmoid, relu = ops.exp, ops.log, ops.sqrt, ops.abs, ops.tanh, ops.sigmoid, ops.relu
@@ -267,7 +270,7 @@ class Tensor(Value):
 
     # -- NumPy's protocols, and DLPack -----------------------------------------------------------
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return numpy.array(self.numpy(), dtype=dtype) if copy else numpy.asarray(self.numpy(), dtype=dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -281,14 +284,20 @@ class Tensor(Value):
         """`np.sum(t, axis=0)` is `t.sum(axis=0)`."""
         operation = _FUNCTIONS.get(function)
         if operation is None:
-            raise TypeError(f"np.{function.__name__} is not recorded for Tensors: compute on t.numpy(), or use a function of tinyrnn")
+            raise TypeError(
+                f"np.{function.__name__} is not recorded for Tensors: compute on t.numpy(), or use a function of tinyrnn"
+            )
         return operation(*args, **kwargs)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
-        return backend.writable(numpy.asarray(self.data) if isinstance(self.data, numpy.generic) else self.data).__dlpack__(**kwargs)
+        return backend.writable(self._array()).__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return numpy.asarray(self.data).__dlpack_device__() if isinstance(self.data, numpy.generic) else self.data.__dlpack_device__()
+        return self._array().__dlpack_device__()
+
+    def _array(self) -> Any:
+        """The array, also where NumPy gave a bare number for one without axes."""
+        return numpy.asarray(self.data) if isinstance(self.data, numpy.generic) else self.data
 
 
 def _shape(numbers: tuple) -> tuple[int, ...]:
@@ -296,20 +305,17 @@ def _shape(numbers: tuple) -> tuple[int, ...]:
     return tuple(numbers[0]) if len(numbers) == 1 and isinstance(numbers[0], (tuple, list)) else numbers
 
 
-_UFUNCS: dict[Any, Any] = {
-    **{getattr(numpy, name): getattr(ops, name) for name in ("add", "exp", "log", "logaddexp", "sqrt", "tanh", "maximum", "minimum")},
-    **{getattr(numpy, name): getattr(ops, name) for name in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")},
-    **{numpy.subtract: ops.sub, numpy.multiply: ops.mul, numpy.divide: ops.div, numpy.negative: ops.neg, numpy.power: ops.pow},
-    **{numpy.absolute: ops.abs, numpy.matmul: ops.matmul, numpy.sign: ops.sign},
-}
+_SAME_NAME = ("add", "exp", "log", "logaddexp", "sqrt", "tanh", "maximum", "minimum", "matmul", "sign")
+_COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
+_RENAMED = {"subtract": "sub", "multiply": "mul", "divide": "div", "negative": "neg", "power": "pow", "absolute": "abs"}
+_UFUNCS: dict[Any, Any] = {getattr(numpy, name): getattr(ops, name) for name in (*_SAME_NAME, *_COMPARISONS)}
+_UFUNCS |= {getattr(numpy, theirs): getattr(ops, ours) for theirs, ours in _RENAMED.items()}
 _KNOWN_UFUNCS = ", ".join(sorted(ufunc.__name__ for ufunc in _UFUNCS))
-_FUNCTIONS: dict[Any, Any] = {
-    **{getattr(numpy, name): getattr(ops, name) for name in ("where", "concatenate", "stack", "clip", "squeeze", "expand_dims")},
-    **{numpy.mean: ops.mean, numpy.var: ops.var, numpy.flip: ops.flip, numpy.linalg.norm: ops.norm},
-    **{numpy.sum: Tensor.sum, numpy.max: Tensor.max, numpy.min: Tensor.min, numpy.argmax: Tensor.argmax},
-    **{numpy.reshape: Tensor.reshape, numpy.transpose: Tensor.transpose, numpy.split: ops.split, numpy.broadcast_to: None},
-    **{numpy.shape: lambda t: t.shape, numpy.ndim: lambda t: t.ndim, numpy.size: lambda t: t.size},
-}
+
+_METHODS = ("sum", "max", "min", "argmax", "mean", "var", "clip", "squeeze", "reshape", "transpose")
+_FUNCTIONS: dict[Any, Any] = {getattr(numpy, name): getattr(Tensor, name) for name in _METHODS}
+_FUNCTIONS |= {getattr(numpy, name): getattr(ops, name) for name in ("where", "concatenate", "stack", "expand_dims", "flip")}
+_FUNCTIONS |= {numpy.shape: lambda t: t.shape, numpy.ndim: lambda t: t.ndim, numpy.size: lambda t: t.size}
 
 
 class Parameter(Tensor):

@@ -16,6 +16,7 @@ class Cell(Module):
 
     input_size: int
     hidden_size: int
+    b: Any
     nonlinearities = {"tanh": tanh, "relu": relu}
 
     def initial_state(self, batch: int, dtype: Any = "float32", device: Any = None) -> Any:

@@ -194,7 +194,7 @@ class Recurrent(Module):
                     "or the cell a method initial_state(self, batch, dtype, device)"
                 )
             state = self.cell.initial_state(xs.shape[1], xs.dtype, xs.device)
-        valid = _valid_steps(lengths, *xs.shape[:2], xs.device)
+        valid = _valid_steps(lengths, xs.shape[0], xs.shape[1], xs.device)
         ys, state = unroll(self.cell, unstack(xs), state, reverse=self.reverse, valid=valid)
         return stack(ys, axis=1 if self.batch_first else 0), state
 

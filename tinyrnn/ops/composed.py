@@ -7,7 +7,7 @@ import math
 from .. import backend
 from ..graph import Value
 from .compare import equal, less
-from .elementwise import abs, detach, exp, log, logaddexp, maximum, minimum, sqrt, tanh, where
+from .elementwise import detach, exp, log, logaddexp, maximum, minimum, sqrt, tanh, where
 from .indexing import getitem, put
 from .reduce import max, reduced_axes, sum
 from .shape import reshape
@@ -37,12 +37,12 @@ def var(x, axis=None, keepdims=False, correction=0):
 
 
 def _shifted_exp(x, axis):
-    """x − m, eˣ⁻ᵐ and its sum (1 where a row is all −∞), for the row's largest number m: nothing overflows."""
+    """The largest number m of each row, x − m, eˣ⁻ᵐ and its sum (0 where a row is all −∞): nothing overflows."""
     m = detach(max(x, axis=axis, keepdims=True))
     shifted = x - where(equal(m, -math.inf), 0, m)
     e = exp(shifted)
     s = sum(e, axis=axis, keepdims=True)
-    return shifted, e, s
+    return m, shifted, e, s
 
 
 def softmax(x, axis=-1):
@@ -54,20 +54,19 @@ def softmax(x, axis=-1):
     >>> tr.softmax(tr.tensor([0.0, 0.0, -float("inf")])).numpy()
     array([0.5, 0.5, 0. ], dtype=float32)
     """
-    _, e, s = _shifted_exp(x, axis)
+    _, _, e, s = _shifted_exp(x, axis)
     return e / where(equal(s, 0), 1, s)
 
 
 def log_softmax(x, axis=-1):
     """x − ln Σ eˣ along an axis; a row of −∞ stays one."""
-    shifted, _, s = _shifted_exp(x, axis)
+    _, shifted, _, s = _shifted_exp(x, axis)
     return shifted - log(where(equal(s, 0), 1, s))
 
 
 def logsumexp(x, axis=-1, keepdims=False):
     """ln Σ eˣ along an axis; a row of −∞ gives −∞, with gradient 0."""
-    shifted, _, s = _shifted_exp(x, axis)
-    m = detach(max(x, axis=axis, keepdims=True))
+    m, _, _, s = _shifted_exp(x, axis)
     y = log(where(equal(s, 0), 1, s)) + m
     return y if keepdims else squeeze(y, axis)
 
@@ -158,14 +157,11 @@ def one_hot(indices, classes, dtype="float32"):
         raise TypeError(f"one_hot: indices must be integers, not {data.dtype}")
     xp = backend.namespace((data,))
     with backend.active(backend.device_of(data)):
-        if data.size and not (0 <= int(data.min()) and int(data.max()) < classes):
+        if data.size and (int(data.min()) < 0 or int(data.max()) >= classes):
             raise ValueError(f"one_hot: indices from {int(data.min())} to {int(data.max())} do not fit {classes} classes")
         return (data[..., None] == xp.arange(classes)).astype(dtype)
 
 
 def dropout(x, keep, rate):
-    """x where `keep` (an array of bools) says so, else 0; scaled by 1 / (1 − rate), so that the mean stays (Srivastava et al. 2014)."""
+    """x where `keep` (bools) says so, else 0; scaled by 1 / (1 − rate), so that the mean stays (Srivastava et al. 2014)."""
     return where(keep, x / (1.0 - rate), 0.0)
-
-
-

@@ -111,18 +111,6 @@ log.vjps(lambda g, y, x: g / x)  # dy/dx = 1/x
 
 
 @elementwise
-def logaddexp(xp, a, b):
-    """y = ln(eᵃ + eᵇ), without overflow"""
-    return xp.logaddexp(a, b)
-
-
-logaddexp.vjps(
-    lambda g, y, a, b: g * sigmoid(a - b),  # ∂y/∂a = eᵃ/(eᵃ + eᵇ) = σ(a − b)
-    lambda g, y, a, b: g * sigmoid(b - a),
-)
-
-
-@elementwise
 def sqrt(xp, x):
     """y = √x"""
     return xp.sqrt(x)
@@ -174,6 +162,18 @@ def sigmoid(xp, x):
 
 
 sigmoid.vjps(lambda g, y, x: g * (y - y * y))  # dy/dx = σ(x)(1 − σ(x)) = y − y²
+
+
+@elementwise
+def logaddexp(xp, a, b):
+    """y = ln(eᵃ + eᵇ), without overflow"""
+    return xp.logaddexp(a, b)
+
+
+logaddexp.vjps(
+    lambda g, y, a, b: g * sigmoid(a - b),  # ∂y/∂a = eᵃ/(eᵃ + eᵇ) = σ(a − b)
+    lambda g, y, a, b: g * sigmoid(b - a),
+)
 
 
 @elementwise

@@ -1,4 +1,4 @@
-"""Primitives that rearrange or repeat numbers.  They come in pairs, each the other's transpose, so their vjps need nothing else."""
+"""Primitives that rearrange or repeat numbers: each is another one's transpose, so their vjps need nothing else."""
 
 from __future__ import annotations
 
