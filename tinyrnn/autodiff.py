@@ -278,8 +278,9 @@ def differentiate(
         walk = recorded_shares(output, seed, wanted=wanted, totals=totals)
     else:
         walk = shares(output, seed, release=release, wanted=wanted, totals=totals, gather=True)
-    for _ in walk:
-        pass
+    with backend.active(backend.device_of(output.data)):
+        for _ in walk:
+            pass
     return totals
 
 

@@ -26,12 +26,10 @@ def assert_same(ours, theirs, x_ours, x_theirs, tolerance=1e-10):
     g_ours = tr.grad(ours, x_ours, gradient=tr.tensor(seed), create_graph=True)
     (g_theirs,) = torch.autograd.grad(theirs, x_theirs, torch.tensor(seed), create_graph=True)
     np.testing.assert_allclose(g_ours.numpy(), g_theirs.detach().numpy(), rtol=tolerance, atol=tolerance)
-    if g_theirs.requires_grad:  # PyTorch's mean absolute error is piecewise linear
+    if g_ours.requires_grad:  # the mean absolute error is piecewise linear
         h_ours = tr.grad((g_ours * direction).sum(), x_ours)
-        (h_theirs,) = torch.autograd.grad((g_theirs * torch.tensor(direction)).sum(), x_theirs, allow_unused=True)
-        h_theirs = torch.zeros_like(x_theirs) if h_theirs is None else h_theirs
-        h_ours = np.zeros(x_ours.shape) if h_ours is None else h_ours.numpy()
-        np.testing.assert_allclose(h_ours, h_theirs.numpy(), rtol=tolerance, atol=tolerance)
+        (h_theirs,) = torch.autograd.grad((g_theirs * torch.tensor(direction)).sum(), x_theirs)
+        np.testing.assert_allclose(h_ours.numpy(), h_theirs.numpy(), rtol=tolerance, atol=tolerance)
 
 
 # -- regression ----------------------------------------------------------------------------------------------------
@@ -56,7 +54,10 @@ def test_regression(case, weighted, reduction):
         weights = rng.random((4, 3))
         options, their_options = {**options, "weights": weights}, {**their_options, "weight": torch.tensor(weights)}
     ours = loss(x, target, reduction=reduction, **options)
-    assert_same(ours, reference(y, torch.tensor(target), reduction=reduction, **their_options), x, y)
+    theirs = reference(y, torch.tensor(target), reduction=reduction, **their_options)
+    if weighted and reduction == "mean" and loss is nn.huber:  # PyTorch divides by the sum of weights in the other two only
+        theirs = theirs * weights.size / weights.sum()
+    assert_same(ours, theirs, x, y)
 
 
 @pytest.mark.parametrize("loss", [nn.mse, nn.mae, nn.huber])
@@ -118,9 +119,7 @@ def test_cross_entropy_of_classes(ignored, weighted, smoothing, reduction):
     if ignored is not None:
         labels[rng.random((5, 4)) < 0.4] = ignored
     weights = rng.random(6) if weighted else None
-    ours = nn.cross_entropy(
-        x, labels, ignore_index=ignored, label_smoothing=smoothing, weights=weights, reduction=reduction
-    )
+    ours = nn.cross_entropy(x, labels, ignore_index=ignored, label_smoothing=smoothing, weights=weights, reduction=reduction)
     theirs = F.cross_entropy(
         y.movedim(-1, 1),
         torch.tensor(labels),
@@ -174,7 +173,9 @@ def test_mask_and_ignored_index_together():
 
 def test_one_hot_probabilities_are_classes():
     x = tr.tensor(np.random.default_rng(6).normal(size=(4, 3)))
-    assert nn.cross_entropy(x, tr.one_hot([0, 2, 1, 1], 3)).item() == pytest.approx(nn.cross_entropy(x, [0, 2, 1, 1]).item(), 1e-15)
+    assert nn.cross_entropy(x, tr.one_hot([0, 2, 1, 1], 3)).item() == pytest.approx(
+        nn.cross_entropy(x, [0, 2, 1, 1]).item(), 1e-15
+    )
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64"])
@@ -224,8 +225,8 @@ def test_masked_nan_reaches_nothing(loss, weighted, reduction):
     for g in first:
         np.testing.assert_array_equal(g.numpy()[~mask], 0.0)
         assert np.isfinite(g.numpy()).all()
-    second = tr.grad((first[0] * first[0]).sum(), x)
-    assert second is None or np.isfinite(second.numpy()).all()
+    if loss is not nn.mae:
+        assert np.isfinite(tr.grad((first[0] * first[0]).sum(), x).numpy()).all()
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -310,20 +311,36 @@ X = np.zeros((2, 3))
         (lambda: nn.mse(X, np.zeros((2, 1))), ValueError, r"mse: the prediction has shape \(2, 3\), the target \(2, 1\)"),
         (lambda: nn.mse(np.zeros((2, 3), int), X), TypeError, "the prediction has dtype int64, expected floats"),
         (lambda: nn.mse(X, X, mask=np.ones((2, 3))), TypeError, r"the mask has dtype float64, expected bools .*mask > 0"),
-        (lambda: nn.mse(X, X, mask=[True, False]), ValueError, r"the mask has shape \(2,\), which does not broadcast to \(2, 3\)"),
+        (
+            lambda: nn.mse(X, X, mask=[True, False]),
+            ValueError,
+            r"the mask has shape \(2,\), which does not broadcast to \(2, 3\)",
+        ),
         (lambda: nn.mae(X, X, weights=np.ones(2)), ValueError, r"weights has shape \(2,\), which does not broadcast"),
         (lambda: nn.mse(X, X, reduction="average"), ValueError, "reduction 'average': expected 'mean', 'sum' or 'none'"),
         (lambda: nn.huber(X, X, delta=0), ValueError, "delta must be above 0"),
         (lambda: nn.cross_entropy(X, [0, 3]), IndexError, "labels from 0 to 3 do not fit 3 classes; .*ignore_index"),
         (lambda: nn.cross_entropy(X, [-1, 0]), IndexError, "labels from -1 to 0 do not fit 3 classes"),
-        (lambda: nn.cross_entropy(X, [0]), ValueError, r"labels \(1,\) int64 do not fit logits \(2, 3\): expected \(2,\) of integers"),
-        (lambda: nn.cross_entropy(X, np.zeros(2)), ValueError, r"labels \(2,\) float64 do not fit logits"),
-        (lambda: nn.cross_entropy(X, np.zeros((2, 3), int)), ValueError, r"labels \(2, 3\) int64 do not fit logits"),
+        (lambda: nn.cross_entropy(X, [0]), ValueError, r"\(1,\) and dtype int64 do not fit .* expected \(2,\) of integers"),
+        (
+            lambda: nn.cross_entropy(X, np.zeros(2)),
+            ValueError,
+            r"\(2,\) and dtype float64 do not fit .* expected \(2, 3\) of floats",
+        ),
+        (
+            lambda: nn.cross_entropy(X, np.zeros((2, 3), int)),
+            ValueError,
+            r"\(2, 3\) and dtype int64 do not fit .* expected \(2,\) of integers",
+        ),
         (lambda: nn.cross_entropy(X, np.zeros(2, bool)), TypeError, "labels have dtype bool"),
         (lambda: nn.cross_entropy(np.zeros(()), 0), ValueError, r"scalar, expected \(..., C\)"),
         (lambda: nn.cross_entropy(X, X, ignore_index=0), ValueError, "ignore_index needs integer labels"),
         (lambda: nn.cross_entropy(X, [0, 1], label_smoothing=1.5), ValueError, "label_smoothing 1.5 is not between 0 and 1"),
-        (lambda: nn.cross_entropy(X, [0, 1], weights=[1.0, 2.0]), ValueError, r"weights have shape \(2,\), .*one per class: \(3,\)"),
+        (
+            lambda: nn.cross_entropy(X, [0, 1], weights=[1.0, 2.0]),
+            ValueError,
+            r"weights have shape \(2,\), .*one per class: \(3,\)",
+        ),
     ],
 )
 def test_errors(wrong, error, message):
@@ -334,16 +351,21 @@ def test_errors(wrong, error, message):
 # -- CuPy ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("device", ["cuda:0", "cuda:1"])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("loss", EVERY_LOSS)
-def test_on_cupy(fake_cupy, loss, reduction):
+def test_on_cupy(fake_cupy, loss, reduction, device):
     data = np.random.default_rng(10).normal(size=(2, 3))
     x = tr.tensor(data, requires_grad=True)
     here = {  # the losses of EVERY_LOSS, with every operand on the GPU
-        "mse": lambda x, o: nn.mse(x, o(np.zeros((2, 3))), weights=o(np.ones(3)), mask=o(np.array([[True], [False]])), reduction=reduction),
+        "mse": lambda x, o: nn.mse(
+            x, o(np.zeros((2, 3))), weights=o(np.ones(3)), mask=o(np.array([[True], [False]])), reduction=reduction
+        ),
         "mae": lambda x, o: nn.mae(x, o(np.zeros((2, 3))), reduction=reduction),
         "huber": lambda x, o: nn.huber(x, o(np.zeros((2, 3))), delta=0.5, reduction=reduction),
-        "binary": lambda x, o: nn.binary_cross_entropy(x, o(np.ones((2, 3))), mask=o(np.array([True, False, True])), reduction=reduction),
+        "binary": lambda x, o: nn.binary_cross_entropy(
+            x, o(np.ones((2, 3))), mask=o(np.array([True, False, True])), reduction=reduction
+        ),
         "binary, positive": lambda x, o: nn.binary_cross_entropy(
             x, o(np.ones((2, 3))), positive_weight=o(np.array(2.0)), weights=o(np.ones((2, 1))), reduction=reduction
         ),
@@ -351,14 +373,14 @@ def test_on_cupy(fake_cupy, loss, reduction):
         "classes, smooth": lambda x, o: nn.cross_entropy(
             x, o(np.array([0, 9])), label_smoothing=0.1, ignore_index=9, mask=o(np.array([True, True])), reduction=reduction
         ),
-        "probabilities": lambda x, o: nn.cross_entropy(x, o(np.full((2, 3), 1 / 3)), mask=o(np.array([True, False])), reduction=reduction),
+        "probabilities": lambda x, o: nn.cross_entropy(
+            x, o(np.full((2, 3), 1 / 3)), mask=o(np.array([True, False])), reduction=reduction
+        ),
     }[loss]
-    gpu = x.detach().to("cuda:1").requires_grad_()
-    with fake_cupy.cuda.Device(1):
-        there = lambda array: fake_cupy.asarray(array)  # noqa: E731
-        on_gpu = here(gpu, there)
+    gpu = x.detach().to(device).requires_grad_()
+    on_gpu = here(gpu, lambda array: tr.tensor(array, device=device))
     on_cpu = here(x, lambda array: array)
-    assert str(on_gpu.device) == "cuda:1"
+    assert str(on_gpu.device) == device
     np.testing.assert_allclose(on_gpu.data.get(), on_cpu.numpy(), rtol=1e-14)
     np.testing.assert_allclose(tr.grad(on_gpu.sum(), gpu).data.get(), tr.grad(on_cpu.sum(), x).numpy(), rtol=1e-13, atol=1e-16)
 
