@@ -23,7 +23,8 @@ GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}[cell]
 random = np.random.default_rng(0)
 x = random.standard_normal((T, N, I), dtype="float32")
 W_x, W_h, b, b_h = (
-    random.uniform(-(H**-0.5), H**-0.5, shape).astype("float32") for shape in ((I, GATES * H), (H, GATES * H), (GATES * H,), (GATES * H,))
+    random.uniform(-(H**-0.5), H**-0.5, shape).astype("float32")
+    for shape in ((I, GATES * H), (H, GATES * H), (GATES * H,), (GATES * H,))
 )
 
 

@@ -1,10 +1,11 @@
 """Speed, as ratios: nothing is asserted about time, but that all candidates compute the same.
 
-    python -m pytest tests/benchmarks -q
+python -m pytest tests/benchmarks -q
 """
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
@@ -13,7 +14,7 @@ import pytest
 
 THREADS = 2
 SIZES = {"small": (16, 32, 32, 32), "medium": (32, 64, 128, 128), "large": (64, 128, 256, 512)}  # N, T, I, H
-TURNS = {"small": (3, 2), "medium": (2, 1), "large": (1, 1)}
+TURNS = {"small": (15, 10), "medium": (9, 3), "large": (5, 1)}  # how many turns, and steps in each
 
 
 class Candidate:
@@ -41,7 +42,10 @@ class Candidate:
         self.process.stdin.flush()
         return self._answer()
 
-    def end(self) -> None:
+    def __enter__(self) -> "Candidate":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
         self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait(60)
@@ -50,16 +54,13 @@ class Candidate:
 def in_turns(names: list[str], cell: str, size: str) -> dict[str, list[float]]:
     """The times of each candidate, turn by turn, so that what disturbs one turn disturbs them all."""
     pytest.importorskip("torch", reason="the comparison is with PyTorch: pip install torch")
-    candidates = {name: Candidate(name, cell, SIZES[size]) for name in names}
     turns, repeats = TURNS[size]
-    try:
-        for candidate in candidates.values():
-            assert candidate.loss == pytest.approx(candidates[names[0]].loss, rel=1e-4)
+    with ExitStack() as processes:
+        candidates = [processes.enter_context(Candidate(name, cell, SIZES[size])) for name in names]
+        for candidate in candidates:
+            assert candidate.loss == pytest.approx(candidates[0].loss, rel=1e-4)
             candidate.seconds(1)  # warm up
-        rounds = [[candidate.seconds(repeats) for candidate in candidates.values()] for _ in range(turns)]
-    finally:
-        for candidate in candidates.values():
-            candidate.end()
+        rounds = [[candidate.seconds(repeats) for candidate in candidates] for _ in range(turns)]
     return dict(zip(names, map(list, zip(*rounds))))
 
 
@@ -76,7 +77,7 @@ def test_training_step(report):
     for cell in ("LSTM", "GRU", "RNN"):
         for size, shape in SIZES.items():
             times = in_turns(["tinyrnn", "torch", "fused"], cell, size)
-            ms = {name: f"{1000 * median(ts):.3g}" for name, ts in times.items()}
+            ms = {name: f"{1000 * median(ts):,.1f}" for name, ts in times.items()}
             rows.append(
                 f"| {cell} | {size} | {', '.join(map(str, shape))} | {ms['tinyrnn']} | {ms['torch']} | "
                 f"**{ratio(times, 'tinyrnn', 'torch'):.2f}** | {ms['fused']} | {ratio(times, 'tinyrnn', 'fused'):.2f} |"
@@ -88,7 +89,10 @@ IMPORT = "import time, numpy; start = time.perf_counter(); import tinyrnn; print
 
 
 def test_import(report):
-    seconds = [float(subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True).stdout) for _ in range(11)]
+    seconds = [
+        float(subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True).stdout)
+        for _ in range(11)
+    ]
     report(f"**Importing tinyrnn**, when NumPy is there already: {1000 * median(seconds):.0f} ms (median of {len(seconds)}).\n")
 
 
@@ -96,7 +100,7 @@ def test_long_sequences(report):
     import tinyrnn as tr
     from tinyrnn import nn
 
-    layer = nn.LSTM(8, 8)
+    layer = nn.RNN(8, 8)
 
     def seconds_per_step(steps: int, repeats: int) -> float:
         x = tr.randn(steps, 1, 8)
@@ -111,6 +115,6 @@ def test_long_sequences(report):
     seconds_per_step(1000, 1)
     short, long = zip(*((seconds_per_step(1_000, 10), seconds_per_step(100_000, 1)) for _ in range(3)))
     report(
-        f"**Long sequences**, nn.LSTM(8, 8), one sequence, forward, backward and release: {1e6 * median(short):.0f} µs a step at "
+        f"**Long sequences**, nn.RNN(8, 8), one sequence, forward, backward and release: {1e6 * median(short):.0f} µs a step at "
         f"T = 1,000, {1e6 * median(long):.0f} µs at T = 100,000, ratio {median(b / a for a, b in zip(short, long)):.2f}.\n"
     )
