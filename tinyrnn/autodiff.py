@@ -7,12 +7,16 @@ gets one share per step, and their sum is its gradient: that sum over time *is* 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
+from numpy import ndarray
+
 from . import backend
+from .backend import Device
 from .graph import RELEASED, Place, Pull, Value, at, modes, recording
-from .ops import cast, sum_to, total
+from .ops import cast, move, sum_to, total
 from .primitive import PART, Variadic, check_finite, part
 
 
@@ -59,56 +63,61 @@ def shares(
     gather = gather and not anomaly
     arrived: dict[Value, Any] = {output: seed}  # the sum of the shares so far: T shares need no memory for T
     frontier = [(-output.serial, output)] if output.op is not None else []
-    while frontier:
-        y = heappop(frontier)[1]  # the youngest: all that read it have been passed, so its gradient is complete
-        op, g = y.op, arrived.pop(y)
-        if wanted and totals is not None and y in wanted:
-            totals[y] = g
-        if op is PART:
-            yield _to_bundle(y, g, arrived, frontier)
-            continue
-        if op is RELEASED:
-            raise _released(y)
-        if op.many:
-            g = [_zeros_like(data) if part is None else part for part, data in zip(g, y.data)]
-        args = [a.data if isinstance(a, Value) else a for a in y.args]
-        each = op.pull_all(g, y.data, args, y.attrs) if isinstance(op, Variadic) else None
-        for i, a in enumerate(y.args):
-            if not isinstance(a, Value) or not a.requires_grad:
+    with ExitStack() as devices:
+        here = backend.CPU
+        while frontier:
+            y = heappop(frontier)[1]  # the youngest: all that read it have been passed, so its gradient is complete
+            op, g = y.op, arrived.pop(y)
+            data = y.args[0].data if op is move else y.data
+            if type(data) is not ndarray:
+                here = _follow(data, here, devices)
+            if wanted and totals is not None and y in wanted:
+                totals[y] = g
+            if op is PART:
+                yield _to_bundle(y, g, arrived, frontier)
                 continue
-            if gather and op.joint_vjp is not None and i == 1 and a.op is None and args[i].ndim == 2:
-                _check_unchanged(a, y)
-                uses = gathered.setdefault((a, op), [])
-                uses.append((g, args[0]))
-                if len(uses) == BLOCK:
-                    _add_jointly(a, op, uses, arrived)
-                continue
-            if each is not None:
-                share = part(each, i)
-            elif (pull := op.pullbacks[i]) is not None:
-                share = pull(g, y.data, *args, **y.attrs)
-            else:
-                continue
-            if op.broadcasts and share.shape != args[i].shape:
-                share = sum_to(share, shape=args[i].shape)
-            if share.dtype != args[i].dtype:
-                share = cast(share, dtype=args[i].dtype)
-            if anomaly:
-                check_finite(share, op, y.args, y.place, f"'s gradient towards argument {i}")
-            if a.op is None:
-                _check_unchanged(a, y)
-                if totals is not None:
-                    arrived[a] = arrived[a] + share if a in arrived else share
-            elif a in arrived:
-                arrived[a] = arrived[a] + share
-            else:
-                arrived[a] = share
-                heappush(frontier, (-a.serial, a))
-            yield _new_share(Share, (a, y, share))
-        if release:
-            y.op, y.args, y.attrs = RELEASED, (), None
-    for (leaf, op), uses in gathered.items():
-        _add_jointly(leaf, op, uses, arrived)
+            if op is RELEASED:
+                raise _released(y)
+            if op.many:
+                g = [_zeros_like(data) if part is None else part for part, data in zip(g, y.data)]
+            args = [a.data if isinstance(a, Value) else a for a in y.args]
+            each = op.pull_all(g, y.data, args, y.attrs) if isinstance(op, Variadic) else None
+            for i, a in enumerate(y.args):
+                if not isinstance(a, Value) or not a.requires_grad:
+                    continue
+                if gather and op.joint_vjp is not None and i == 1 and a.op is None and args[i].ndim == 2:
+                    _check_unchanged(a, y)
+                    uses = gathered.setdefault((a, op), [])
+                    uses.append((g, args[0]))
+                    if len(uses) == BLOCK:
+                        _add_jointly(a, op, uses, arrived)
+                    continue
+                if each is not None:
+                    share = part(each, i)
+                elif (pull := op.pullbacks[i]) is not None:
+                    share = pull(g, y.data, *args, **y.attrs)
+                else:
+                    continue
+                if op.broadcasts and share.shape != args[i].shape:
+                    share = sum_to(share, shape=args[i].shape)
+                if share.dtype != args[i].dtype:
+                    share = cast(share, dtype=args[i].dtype)
+                if anomaly:
+                    check_finite(share, op, y.args, y.place, f"'s gradient towards argument {i}")
+                if a.op is None:
+                    _check_unchanged(a, y)
+                    if totals is not None:
+                        arrived[a] = arrived[a] + share if a in arrived else share
+                elif a in arrived:
+                    arrived[a] = arrived[a] + share
+                else:
+                    arrived[a] = share
+                    heappush(frontier, (-a.serial, a))
+                yield _new_share(Share, (a, y, share))
+            if release:
+                y.op, y.args, y.attrs = RELEASED, (), None
+        for (leaf, op), uses in gathered.items():
+            _add_jointly(leaf, op, uses, arrived)
     if totals is not None:
         totals.update(arrived)  # only leaves are left
 
@@ -125,55 +134,69 @@ def recorded_shares(
     anomaly = modes().anomaly
     arrived: dict[Value, list] = {output: [seed]}  # the terms of each sum
     frontier = [(-output.serial, output)] if output.op is not None else []
-    while frontier:
-        y = heappop(frontier)[1]
-        op = y.op
-        if op is RELEASED:
-            raise _released(y)
-        if op.many:
-            g: Any = [_constant(_zeros_like(data), y) if part is None else part for part, data in zip(arrived.pop(y), y.data)]
-        else:
-            g = _sum_at(y, arrived.pop(y))
-            if totals is not None and y in wanted:
-                totals[y] = g
-        if op is PART:
-            yield _to_bundle(y, g, arrived, frontier)
-            continue
-        each = None
-        if isinstance(op, Variadic):
-            with at(y.place._replace(pull=Pull(y, 0))), recording():
-                each = op.pull_all(g, y, y.args, y.attrs)
-        for i, a in enumerate(y.args):
-            if not isinstance(a, Value) or not a.requires_grad or (each is None and op.pullbacks[i] is None):
+    with ExitStack() as devices:
+        here = backend.CPU
+        while frontier:
+            y = heappop(frontier)[1]
+            op = y.op
+            if op is RELEASED:
+                raise _released(y)
+            data = y.args[0].data if op is move else y.data
+            if type(data) is not ndarray:
+                here = _follow(data, here, devices)
+            if op.many:
+                g: Any = [_constant(_zeros_like(data), y) if part is None else part for part, data in zip(arrived.pop(y), y.data)]
+            else:
+                g = _sum_at(y, arrived.pop(y))
+                if totals is not None and y in wanted:
+                    totals[y] = g
+            if op is PART:
+                yield _to_bundle(y, g, arrived, frontier)
                 continue
-            with at(_place_of_share(y, i)), recording():
-                share = part(each, i) if each is not None else op.pullbacks[i](g, y, *y.args, **y.attrs)
-                if op.broadcasts and share.shape != a.shape:
-                    share = sum_to(share, shape=a.shape)
-                if share.dtype != a.dtype:
-                    share = cast(share, dtype=a.dtype)
-            if anomaly:
-                check_finite(share.data, op, y.args, y.place, f"'s gradient towards argument {i}")
-            if a.op is None:
-                _check_unchanged(a, y)
-            if a.op is not None or totals is not None:
-                if a not in arrived:
-                    arrived[a] = []
-                    if a.op is not None:
-                        heappush(frontier, (-a.serial, a))
-                arrived[a].append(share)
-            yield Share(a, y, share)
+            each = None
+            if isinstance(op, Variadic):
+                with at(y.place._replace(pull=Pull(y, 0))), recording():
+                    each = op.pull_all(g, y, y.args, y.attrs)
+            for i, a in enumerate(y.args):
+                if not isinstance(a, Value) or not a.requires_grad or (each is None and op.pullbacks[i] is None):
+                    continue
+                with at(_place_of_share(y, i)), recording():
+                    share = part(each, i) if each is not None else op.pullbacks[i](g, y, *y.args, **y.attrs)
+                    if op.broadcasts and share.shape != a.shape:
+                        share = sum_to(share, shape=a.shape)
+                    if share.dtype != a.dtype:
+                        share = cast(share, dtype=a.dtype)
+                if anomaly:
+                    check_finite(share.data, op, y.args, y.place, f"'s gradient towards argument {i}")
+                if a.op is None:
+                    _check_unchanged(a, y)
+                if a.op is not None or totals is not None:
+                    if a not in arrived:
+                        arrived[a] = []
+                        if a.op is not None:
+                            heappush(frontier, (-a.serial, a))
+                    arrived[a].append(share)
+                yield Share(a, y, share)
     if totals is not None:
         for leaf, terms in arrived.items():
             totals[leaf] = _sum_at(leaf, terms)
 
 
+def _follow(data: Any, here: Device, devices: ExitStack) -> Device:
+    """Make the GPU current on which the walk arrives: the vjps of bare arrays compute there."""
+    device = backend.device_of(data)
+    if device != here:
+        devices.enter_context(backend.active(device))
+    return device
+
+
 def _add_jointly(leaf: Value, op: Any, uses: list, arrived: dict[Value, Any]) -> None:
     """Add the shares of many uses of a weight, computed together, to what has arrived at it."""
     if uses:
-        share = op.joint_vjp(uses)
-        share = share if share.dtype == leaf.dtype else cast(share, dtype=leaf.dtype)
-        arrived[leaf] = arrived[leaf] + share if leaf in arrived else share
+        with backend.active(backend.device_of(leaf.data)):
+            share = op.joint_vjp(uses)
+            share = share if share.dtype == leaf.dtype else cast(share, dtype=leaf.dtype)
+            arrived[leaf] = arrived[leaf] + share if leaf in arrived else share
         uses.clear()
 
 
