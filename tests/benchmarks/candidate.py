@@ -17,7 +17,7 @@ N, T, I, H, threads = map(int, sys.argv[3:])  # noqa: E741
 for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = str(threads)
 
-import numpy as np
+import numpy as np  # noqa: E402 (it reads the number of threads when it is imported)
 
 GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}[cell]
 random = np.random.default_rng(0)

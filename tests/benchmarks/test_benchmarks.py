@@ -1,7 +1,4 @@
-"""Speed, as ratios: nothing is asserted about time, but that all candidates compute the same.
-
-python -m pytest tests/benchmarks -q
-"""
+"""Speed, as ratios (`python -m pytest tests/benchmarks -q`): nothing is asserted but that all candidates compute the same."""
 
 import subprocess
 import sys
@@ -70,7 +67,7 @@ def ratio(times: dict[str, list[float]], of: str, to: str) -> float:
 
 def test_training_step(report):
     rows = [
-        f"**A training step**, {THREADS} threads: forward, loss = mean(y²), backward, float32.  Ratios are the median over turns.\n",
+        f"**A training step**, {THREADS} threads: forward, loss = mean(y²), backward; float32.  Ratios: the median over turns.\n",
         "| layer | size | N, T, I, H | tinyrnn, ms | PyTorch from primitives, ms | ratio | PyTorch's own layer, ms | ratio |",
         "|---|---|---|--:|--:|--:|--:|--:|",
     ]
