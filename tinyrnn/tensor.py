@@ -152,7 +152,8 @@ class Tensor(Value):
         new = backend.asarray(data.data if isinstance(data, Value) else data, self.dtype, backend.device_of(self.data))
         if new.shape != self.shape:
             raise ValueError(f"cannot assign shape {tuple(new.shape)} to {identify(self)}")
-        self.writable()[...] = new
+        with backend.active(self.device):
+            self.writable()[...] = new
         return self
 
     def writable(self) -> Any:

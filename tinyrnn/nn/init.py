@@ -62,6 +62,13 @@ def zeros(*shape: int) -> Any:
         return backend.library(device).zeros(shape, dtype="float32")
 
 
+def ones(*shape: int) -> Any:
+    """Ones, float32."""
+    device = backend.default_device()
+    with backend.active(device):
+        return backend.library(device).ones(shape, dtype="float32")
+
+
 def gates(make: Any, inputs: int, hidden: int, count: int) -> Any:
     """A matrix (inputs, count · hidden) whose blocks, one per gate, are each made by ``make(inputs, hidden)``."""
     device = backend.default_device()
@@ -72,5 +79,6 @@ def gates(make: Any, inputs: int, hidden: int, count: int) -> Any:
 def forget_bias(hidden: int, value: float = 1.0) -> Any:
     """The bias of an LSTM, (4 · hidden,): `value` on the forget gate, so that it remembers until taught to forget (Gers 2000)."""
     bias = zeros(4 * hidden)
-    bias[hidden : 2 * hidden] = value
+    with backend.active(backend.device_of(bias)):
+        bias[hidden : 2 * hidden] = value
     return bias

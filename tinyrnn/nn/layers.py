@@ -129,7 +129,7 @@ class LayerNorm(Module):
 
     def __init__(self, size: int, eps: float = 1e-5) -> None:
         self.size, self.eps = size, eps
-        self.gain = Parameter(init.zeros(size) + 1)
+        self.gain = Parameter(init.ones(size))
         self.bias = Parameter(init.zeros(size))
 
     def forward(self, x: Any) -> Tensor:
