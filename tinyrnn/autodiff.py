@@ -28,7 +28,6 @@ class Share(NamedTuple):
     gradient: Any
 
 
-_new_share = tuple.__new__  # makes a Share in half the time
 BLOCK = 32  # how many uses of a weight are differentiated together, where only their sum matters
 
 
@@ -74,7 +73,9 @@ def shares(
             if wanted and totals is not None and y in wanted:
                 totals[y] = g
             if op is PART:
-                yield _to_bundle(y, g, arrived, frontier)
+                _to_bundle(y, g, arrived, frontier)
+                if not gather:
+                    yield Share(y.args[0], y, g)
                 continue
             if op is RELEASED:
                 raise _released(y)
@@ -113,7 +114,8 @@ def shares(
                 else:
                     arrived[a] = share
                     heappush(frontier, (-a.serial, a))
-                yield _new_share(Share, (a, y, share))
+                if not gather:
+                    yield Share(a, y, share)
             if release:
                 y.op, y.args, y.attrs = RELEASED, (), None
         for (leaf, op), uses in gathered.items():
@@ -151,7 +153,8 @@ def recorded_shares(
                 if totals is not None and y in wanted:
                     totals[y] = g
             if op is PART:
-                yield _to_bundle(y, g, arrived, frontier)
+                _to_bundle(y, g, arrived, frontier)
+                yield Share(y.args[0], y, g)
                 continue
             each = None
             if isinstance(op, Variadic):
@@ -200,7 +203,7 @@ def _add_jointly(leaf: Value, op: Any, uses: list, arrived: dict[Value, Any]) ->
         uses.clear()
 
 
-def _to_bundle(y: Value, g: Any, arrived: dict[Value, Any], frontier: list) -> Share:
+def _to_bundle(y: Value, g: Any, arrived: dict[Value, Any], frontier: list) -> None:
     """Lay the gradient of a part at its place among the gradients of the bundle that it is part of."""
     bundle, k = y.args[0], y.attrs["index"]
     if bundle not in arrived:
@@ -208,7 +211,6 @@ def _to_bundle(y: Value, g: Any, arrived: dict[Value, Any], frontier: list) -> S
         heappush(frontier, (-bundle.serial, bundle))
     parts = arrived[bundle]
     parts[k] = g if parts[k] is None else parts[k] + g
-    return Share(bundle, y, g)
 
 
 def _place_of_share(y: Value, i: int) -> Place:

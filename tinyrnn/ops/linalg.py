@@ -43,7 +43,7 @@ def _as_rows(x):
 def _left(g, y, a, b):
     """∂L/∂A = G Bᵀ"""
     if a.ndim == b.ndim == 2:
-        return matmul(g, transpose(b))
+        return g @ b.T
     g, rows, columns = _as_matrices(g, a, b)
     product = matmul(g, swap_last(columns))
     return product if product.shape == a.shape else reshape(sum_to(product, shape=rows.shape), shape=a.shape)
@@ -52,7 +52,7 @@ def _left(g, y, a, b):
 def _right(g, y, a, b):
     """∂L/∂B = Aᵀ G"""
     if a.ndim == b.ndim == 2:
-        return matmul(transpose(a), g)
+        return a.T @ g
     g, rows, columns = _as_matrices(g, a, b)
     if rows.ndim > 2 and columns.ndim == 2:  # Σ over the batch of Aᵀ G is one product of long matrices
         rows, g = _as_rows(rows), _as_rows(g)
