@@ -72,8 +72,10 @@ class Embedding(Module):
         if indices.dtype.kind not in "iu":
             raise TypeError(f"Embedding: indices must be integers, not {indices.dtype}: make them with dtype=int")
         data = indices.data if isinstance(indices, Value) else indices
-        if backend.device_of(data).kind == "cpu" and data.size and not (0 <= data.min() and data.max() < self.num_embeddings):
-            raise IndexError(f"Embedding: indices from {data.min()} to {data.max()} do not fit num_embeddings = {self.num_embeddings}")
+        if backend.device_of(data).kind == "cpu" and data.size:  # a GPU would have to be waited for
+            low, high = data.min(), data.max()
+            if low < 0 or high >= self.num_embeddings:
+                raise IndexError(f"Embedding: indices from {low} to {high} do not fit num_embeddings = {self.num_embeddings}")
         return self.W[indices]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy
+
 from .. import backend
 from ..graph import enter, here, leave
-from ..tensor import Parameter
+from ..tensor import Parameter, as_tensor
 
 
 class Module:
@@ -32,8 +34,9 @@ class Module:
     training: bool = True
 
     def __setattr__(self, key: str, value: Any) -> None:
-        if isinstance(value, (Module, Parameter)) and value.name is None:
-            value.name = key
+        for name, part in _parts(key, value):
+            if part.name is None:
+                part.name = name
         object.__setattr__(self, key, value)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
@@ -48,11 +51,14 @@ class Module:
 
     # -- parts -----------------------------------------------------------------------------------
 
-    def children(self) -> Iterator[tuple[str, Module]]:
-        """The modules among the attributes, with their names."""
+    def parts(self) -> Iterator[tuple[str, Module | Parameter]]:
+        """The modules and parameters among the attributes, alone or in lists, with their names."""
         for key, value in vars(self).items():
-            if isinstance(value, Module):
-                yield key, value
+            yield from _parts(key, value)
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The modules among the parts, with their names."""
+        return ((name, part) for name, part in self.parts() if isinstance(part, Module))
 
     def modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module and all inside it, each with its dotted name, the outer before the inner."""
@@ -64,10 +70,10 @@ class Module:
         """The parameters with their dotted names, in the order of assignment, a shared one once."""
         seen = set()
         for prefix, module in self.modules():
-            for key, value in vars(module).items():
-                if isinstance(value, Parameter) and value not in seen:
-                    seen.add(value)
-                    yield f"{prefix}.{key}" if prefix else key, value
+            for key, part in module.parts():
+                if isinstance(part, Parameter) and part not in seen:
+                    seen.add(part)
+                    yield f"{prefix}.{key}" if prefix else key, part
 
     def parameters(self) -> Iterator[Parameter]:
         """The parameters, in the order of `named_parameters`."""
@@ -91,13 +97,42 @@ class Module:
         """Switch out of training: dropout passes everything."""
         return self.train(False)
 
-    def to(self, device: str | backend.Device) -> Module:
-        """Move all parameters, and their gradients, to a device; the module itself is returned."""
+    def to(self, device: str | backend.Device | None = None, *, dtype: Any = None) -> Module:
+        """Move all parameters, and their gradients, to a device, or into another dtype; the module itself is returned.
+
+        What was computed from them before can no longer be differentiated.  An optimiser is made afterwards.
+
+        Parameters
+        ----------
+        device : str or Device, optional
+            ``"cpu"``, ``"cuda"``, ``"cuda:1"``; by default they stay where they are.
+        dtype : {"float32", "float64"}, optional
+            By default what they are.
+
+        Raises
+        ------
+        DeviceError
+            If the device is not there.
+        TypeError
+            If the dtype is no float.
+
+        Examples
+        --------
+        >>> from tinyrnn import nn
+        >>> nn.Linear(3, 2).to(dtype="float64").W.dtype
+        dtype('float64')
+        """
+        if dtype is not None and numpy.dtype(dtype).kind != "f":
+            raise TypeError(f"to: parameters are floats, they cannot become {numpy.dtype(dtype)}")
         for parameter in self.parameters():
-            parameter.data = backend.to_device(parameter.data, device)
-            backend.protect(parameter.data, True)
+            data = backend.asarray(parameter.data, dtype, device)
+            if data is parameter.data:
+                continue
+            parameter.data = data
+            parameter.note_change()
+            backend.protect(data, parameter.requires_grad)
             if parameter.grad is not None:
-                parameter.grad = parameter.grad.detach().to(device)
+                parameter.grad = as_tensor(backend.asarray(parameter.grad.data, dtype, device))
         return self
 
     # -- state -----------------------------------------------------------------------------------
@@ -121,11 +156,11 @@ class Module:
         """
         own = dict(self.named_parameters())
         complaints = [f"missing: {name} {tuple(own[name].shape)}" for name in own if name not in state]
-        complaints += [f"unexpected: {name} {tuple(state[name].shape)}" for name in state if name not in own]
+        complaints += [f"unexpected: {name} {_shape(state[name])}" for name in state if name not in own]
         complaints += [
-            f"misshapen: {name} is {tuple(state[name].shape)}, expected {tuple(own[name].shape)}"
+            f"misshapen: {name} is {found}, expected {tuple(own[name].shape)}"
             for name in own
-            if name in state and tuple(state[name].shape) != tuple(own[name].shape)
+            if name in state and (found := _shape(state[name])) != tuple(own[name].shape)
         ]
         if complaints:
             raise ValueError(f"state does not fit {type(self).__name__}:\n  " + "\n  ".join(complaints))
@@ -151,7 +186,7 @@ class Module:
         rows, seen, total = [], set(), 0
         for name, module in self.modules():
             label, kind = name or "(self)", type(module).__name__
-            own = [(k, p) for k, p in vars(module).items() if isinstance(p, Parameter)]
+            own = [(k, p) for k, p in module.parts() if isinstance(p, Parameter)]
             rows += [] if own else [(label, kind, "", "")]
             for key, parameter in own:
                 shared = parameter in seen
@@ -170,6 +205,19 @@ class Module:
         return f"{type(self).__name__}({self._describe()}{count:,} parameters)"
 
     def _describe(self) -> str:
-        sizes = ", ".join(f"{k}={v}" for k, v in vars(self).items() if isinstance(v, (int, float, str)) and k not in ("name", "training"))
+        shown = {k: v for k, v in vars(self).items() if isinstance(v, (int, float, str)) and k not in ("name", "training")}
+        sizes = ", ".join(f"{k}={v}" for k, v in shown.items())
         return f"{sizes}; " if sizes else ""
 
+
+def _shape(array: Any) -> tuple[int, ...]:
+    return tuple(array.shape) if hasattr(array, "shape") else numpy.shape(array)
+
+
+def _parts(key: str, value: Any) -> Iterator[tuple[str, Module | Parameter]]:
+    """What an attribute adds to a module: itself, or the items of a list as key.0, key.1, …"""
+    if isinstance(value, (Module, Parameter)):
+        yield key, value
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            yield from _parts(f"{key}.{number}", item)

@@ -56,9 +56,7 @@ def _check_state(cell: Any, before: Any, after: Any) -> None:
             raise ValueError(f"{kind}: the state before has shape {tuple(old.shape)}, the state after it {tuple(new.shape)}")
 
 
-def unroll(
-    cell: Callable, xs: Sequence, state: Any, *, reverse: bool = False, valid: Sequence | None = None
-) -> tuple[list, Any]:
+def unroll(cell: Callable, xs: Sequence, state: Any, *, reverse: bool = False, valid: Sequence | None = None) -> tuple[list, Any]:
     """Apply a cell to each step of a sequence, the same weights every time.
 
     Parameters
@@ -109,7 +107,7 @@ def _valid_steps(lengths: Any, steps: int, batch: int, device: Any) -> Sequence 
     host = backend.to_host(lengths if hasattr(lengths, "dtype") else backend.asarray(lengths, int, "cpu"))
     if host.shape != (batch,) or host.dtype.kind not in "iu":
         raise ValueError(f"lengths must be {batch} integers, one per sequence, not {host.dtype} of shape {host.shape}")
-    if batch and not (0 <= host.min() and host.max() <= steps):
+    if batch and (host.min() < 0 or host.max() > steps):
         raise ValueError(f"lengths run from {host.min()} to {host.max()}, but the sequences have {steps} steps")
     with backend.active(device):
         clock = as_tensor(backend.library(device).arange(steps).reshape(steps, 1, 1))
@@ -126,7 +124,9 @@ def _check_input(layer: str, xs: Any, input_size: int | None, batch_first: bool)
             "a single sequence (T, I) becomes a batch with x.expand_dims(" + ("0)" if batch_first else "1)")
         )
     if xs.dtype.kind != "f":
-        raise TypeError(f"{layer}: x has dtype {xs.dtype}, expected floats; symbols become vectors with nn.Embedding or tr.one_hot")
+        raise TypeError(
+            f"{layer}: x has dtype {xs.dtype}, expected floats; symbols become vectors with nn.Embedding or tr.one_hot"
+        )
     if input_size is not None and xs.shape[2] != input_size:
         raise ValueError(f"{layer}: x has shape {tuple(xs.shape)}, {axes} with I = {xs.shape[2]}, but input_size = {input_size}")
     xs.name = xs.name or "x"
@@ -269,11 +269,10 @@ class _Layers(Module):
             if number > 0:
                 sequence = [self._between(t, y) for t, y in enumerate(sequence)]
             runs = [
-                unroll(cell, sequence, next(states), reverse=direction == 1, valid=valid)
-                for direction, cell in enumerate(layer)
+                unroll(cell, sequence, next(states), reverse=direction == 1, valid=valid) for direction, cell in enumerate(layer)
             ]
             final += [last for _, last in runs]
-            sequence = runs[0][0] if len(runs) == 1 else [self._both(t, *pair) for t, pair in enumerate(zip(*(ys for ys, _ in runs)))]
+            sequence = [self._joined(t, *outputs) for t, outputs in enumerate(zip(*(ys for ys, _ in runs)))]
         y = stack(sequence, axis=1 if self.batch_first else 0)
         return y, _like(final[0], [stack(of_all) for of_all in zip(*map(parts, final))])
 
@@ -281,9 +280,11 @@ class _Layers(Module):
         with step(t):
             return self.between(y)
 
-    def _both(self, t: int, forward: Any, reverse: Any) -> Any:
+    def _joined(self, t: int, *directions: Any) -> Any:
+        if len(directions) == 1:
+            return directions[0]
         with step(t):
-            return concatenate(forward, reverse, axis=-1)
+            return concatenate(*directions, axis=-1)
 
     def _initial_states(self, state: Any, xs: Tensor, batch: int) -> list:
         """The state of each cell, out of the one for all."""

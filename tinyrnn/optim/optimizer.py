@@ -129,11 +129,11 @@ class Optimizer:
         own = {f"{name}.{i}": array for i, kept in enumerate(self.state) for name, array in kept.items()}
         shapes = {"lr": (), "steps": (len(self.params),), **{name: tuple(array.shape) for name, array in own.items()}}
         complaints = [f"missing: {name} {shapes[name]}" for name in shapes if name not in state]
-        complaints += [f"unexpected: {name} {numpy.shape(state[name])}" for name in state if name not in shapes]
+        complaints += [f"unexpected: {name} {_shape(state[name])}" for name in state if name not in shapes]
         complaints += [
             f"misshapen: {name} is {found}, expected {shapes[name]}"
             for name in shapes
-            if name in state and (found := tuple(getattr(state[name], "shape", ()))) != shapes[name]
+            if name in state and (found := _shape(state[name])) != shapes[name]
         ]
         if complaints:
             raise ValueError(f"state does not fit {type(self).__name__}:\n  " + "\n  ".join(complaints))
@@ -161,6 +161,10 @@ def checked(what: str, params: Iterable[Parameter]) -> list[Parameter]:
     if len(set(found)) < len(found):
         raise ValueError(f"{what}: a parameter comes twice, and would be changed twice")
     return found
+
+
+def _shape(array: Any) -> tuple[int, ...]:
+    return tuple(array.shape) if hasattr(array, "shape") else numpy.shape(array)
 
 
 def _zeros_like(array: Any) -> Any:

@@ -1,0 +1,6 @@
+"""Weights in and out: files of tinyrnn's own, and the layers of other frameworks."""
+
+from .checkpoint import load, metadata, save
+from .pytorch import from_torch, to_torch
+
+__all__ = ["from_torch", "load", "metadata", "save", "to_torch"]
