@@ -217,4 +217,5 @@ def _range(a: Any) -> str:
     data = a.data if isinstance(a, Value) else a
     if not hasattr(data, "dtype") or data.size == 0:
         return describe(data) if not isinstance(data, tuple) else f"{len(data)} parts"
-    return f"{describe(data)} in [{float(data.min()):.4g}, {float(data.max()):.4g}]"
+    host = backend.to_host(data)
+    return f"{describe(data)} in [{host.min():.4g}, {host.max():.4g}]"

@@ -10,6 +10,8 @@ from enum import Enum
 
 import numpy
 
+from .. import backend
+from ..graph import Value
 from ..primitive import primitive
 
 
@@ -35,13 +37,19 @@ def index(x, key):
     array([2., 3.], dtype=float32)
     """
     keys = key if isinstance(key, tuple) else (key,)
-    keys = [numpy.asarray(k) if isinstance(k, list) else int(k) if isinstance(k, numpy.integer) else k for k in keys]
+    keys = [_array_of(k, x) if isinstance(k, list) else int(k) if isinstance(k, numpy.integer) else k for k in keys]
     arrays = [k for k in keys if hasattr(k, "dtype")]
     for array in arrays:
         if array.dtype.kind not in "iub":
             raise IndexError(f"an index must hold integers or bools, not {array.dtype}: cast it with dtype=int")
     rest = tuple(ARRAY if hasattr(k, "dtype") else k for k in keys)
     return getitem(x, *arrays, index=rest if isinstance(key, tuple) or arrays else rest[0])
+
+
+def _array_of(numbers, x):
+    """A list within an index as an array, where x is; an empty one picks nothing."""
+    array = numpy.asarray(numbers) if numbers else numpy.zeros(0, int)
+    return backend.to_device(array, backend.device_of(x.data if isinstance(x, Value) else x))
 
 
 def _fill(index, arrays):

@@ -1,0 +1,410 @@
+"""What must hold on a GPU, whichever: `test_cupy.py` runs these on the stand-in, `gpu/test_gpu.py` on the real library.
+
+Each takes the fixture `device`, the name of a GPU, and compares with the same computation on the CPU.
+"""
+
+import numpy as np
+import pytest
+
+import tinyrnn as tr
+from tinyrnn import nn, optim
+
+from .cases import COMPOSED, CONSTANT, PRIMITIVES
+
+CASES = [case for table in (PRIMITIVES, COMPOSED) for cases in table.values() for case in cases]
+CONSTANT_CASES = [case for cases in CONSTANT.values() for case in cases]
+CLOSE = {"float64": {"rtol": 1e-9, "atol": 1e-10}, "float32": {"rtol": 1e-4, "atol": 1e-5}}
+
+
+def host(x):
+    """The numbers of a Tensor or an array, wherever they are."""
+    return tr.backend.to_host(x.data if isinstance(x, tr.Tensor) else x)
+
+
+def on(device, *arrays, dtype="float64"):
+    return [
+        tr.Tensor(x, dtype=dtype, device=device, requires_grad=True) if x.dtype.kind == "f" else tr.Tensor(x, device=device)
+        for x in arrays
+    ]
+
+
+def results(y):
+    return list(y) if isinstance(y, (list, tuple)) else [y]
+
+
+def values_and_derivatives(f, arrays, device, dtype="float64"):
+    """What f returns, its gradients, the gradients of those, and those of plain `backward`."""
+    xs = on(device, *arrays, dtype=dtype)
+    ys = results(f(*xs))
+    floats = [x for x in xs if x.requires_grad]
+    loss = sum([(y * y).sum() for y in ys[1:]], start=(ys[0] * ys[0]).sum())
+    first = tr.grad(loss, floats, create_graph=True)
+    second = tr.grad(sum([(g * g).sum() for g in first if g is not None], start=loss), floats)
+    loss.backward(release=True)
+    return [*ys, *first, *second, *(x.grad for x in floats)]
+
+
+def assert_same(there, here, device, dtype="float64"):
+    for a, b in zip(there, here, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            assert a.device == tr.Device.parse(device)
+            assert (a.shape, a.dtype) == (b.shape, b.dtype)
+            np.testing.assert_allclose(host(a), host(b), **CLOSE[dtype])
+
+
+# -- operations ----------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_values_and_derivatives_to_order_2(case, device):
+    assert_same(values_and_derivatives(case.f, case.inputs, device), values_and_derivatives(case.f, case.inputs, "cpu"), device)
+
+
+@pytest.mark.parametrize("case", [cases[0] for cases in (*PRIMITIVES.values(), *COMPOSED.values())], ids=[*PRIMITIVES, *COMPOSED])
+def test_float32(case, device):
+    there, here = (values_and_derivatives(case.f, case.inputs, where, "float32") for where in (device, "cpu"))
+    assert {y.dtype for y in there if y is not None} == {np.dtype("float32")}
+    assert_same(there, here, device, "float32")
+
+
+@pytest.mark.parametrize("case", CONSTANT_CASES, ids=[case.name for case in CONSTANT_CASES])
+def test_what_is_piecewise_constant(case, device):
+    y = case.f(*on(device, *case.inputs))
+    assert y.device == tr.Device.parse(device) and not y.requires_grad
+    np.testing.assert_array_equal(host(y), case.reference(*case.inputs))
+
+
+def test_gradcheck(device):
+    x, w = on(device, np.array([[0.3, -0.2]]), np.array([[0.5], [1.5]]))
+    assert tr.gradcheck(lambda x, w: tr.tanh(x @ w), [x, w], order=2)
+
+
+def test_arrays_among_the_arguments(device):
+    """A vjp may see bare arrays of the GPU: no operation may rely on which GPU is current."""
+    base, exponent = on(device, np.array([0.5, 2.0]))[0], tr.Tensor(np.array([2.0, 3.0]), device=device).data
+    g = tr.grad((base**exponent).sum(), base, create_graph=True)
+    np.testing.assert_allclose(host(g), [1.0, 12.0])
+    np.testing.assert_allclose(host(tr.grad(g.sum(), base)), [2.0, 12.0])
+    np.testing.assert_allclose(host((exponent * base).sum()), 7.0)
+
+
+def test_index_by_lists_and_numbers(device):
+    (x,) = on(device, np.arange(6.0).reshape(3, 2))
+    assert host(x[[0, 2, 0]]).tolist() == [[0, 1], [4, 5], [0, 1]]
+    assert host(x[[True, False, True], 1]).tolist() == [1, 5]
+    assert host(x[np.int64(1)]).tolist() == [2, 3]
+    tr.grad(x[[0, 2, 0]].sum(), x)
+
+
+def test_numbers_out_of_a_tensor(device):
+    (x,) = on(device, np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert x.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert x.numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert x.sum().item() == float(x.sum()) == 10.0 and int(x.sum()) == 10
+    assert bool(x.sum() > 1.0) and len(x) == 2
+    assert [row.tolist() for row in x] == [[1.0, 2.0], [3.0, 4.0]]
+    assert f"device='{tr.Device.parse(device)}'" in repr(x)
+    assert str(x.device) == str(tr.Device.parse(device))
+
+
+def test_numpy_functions_of_a_tensor(device):
+    (x,) = on(device, np.array([0.5, -1.0]))
+    np.testing.assert_allclose(host(np.tanh(x)), np.tanh([0.5, -1.0]))
+    assert host(np.sum(x, axis=0)) == -0.5
+    assert host(np.float64(2.0) * x).tolist() == [1.0, -2.0]
+
+
+def test_dlpack_shares_memory_on_the_device(device):
+    x = tr.zeros(3, device=device)
+    assert x.__dlpack_device__() == (2, tr.Device.parse(device).index)
+    y = tr.from_dlpack(x)
+    assert y.device == x.device
+    with tr.backend.active(x.device):
+        x.data[0] = 5.0
+    assert y.tolist() == [5.0, 0.0, 0.0]
+
+
+# -- devices ----------------------------------------
+
+
+def test_use_decides_where_new_arrays_are_made(device):
+    there = tr.Device.parse(device)
+    with tr.use(device):
+        made = [tr.zeros(2), tr.ones(2), tr.randn(2), tr.tensor([1.0]), tr.Parameter([1.0]), nn.LSTM(2, 3).layer0.b]
+        assert {x.device for x in made} == {there}
+        assert tr.tensor(np.ones(2)).device == tr.Device("cpu")  # an array stays where it is
+    assert tr.zeros(2).device == tr.Device("cpu")
+
+
+def test_to_moves_both_ways_and_gradients_flow_back(device):
+    x = tr.tensor(np.array([1.0, 2.0]), requires_grad=True)
+    y = x.to(device)
+    z = (y * y).to("cpu")
+    assert (y.device, z.device) == (tr.Device.parse(device), tr.Device("cpu"))
+    assert y.to(device) is y
+    (z * np.array([1.0, 10.0]) + x).sum().backward()
+    assert x.grad.device == tr.Device("cpu") and x.grad.tolist() == [3.0, 41.0]
+    g = tr.grad((x.to(device) ** 3).sum(), x, create_graph=True)
+    assert tr.grad(g.sum(), x).tolist() == [6.0, 12.0]
+
+
+def test_a_value_used_here_and_moved_away(device):
+    (w,) = on(device, np.array([2.0]))
+    h = w * 3.0
+    loss = (h.to("cpu") * h.detach().to("cpu")).sum().to(device) + (h * h).sum() + h.to("cpu").sum().to(device)
+    loss.backward()
+    assert w.grad.device == tr.Device.parse(device)
+    assert w.grad.tolist() == [3 * 6 + 2 * 6 * 3 + 3]
+
+
+def test_mixed_devices_are_an_error_that_names_both_and_the_way(device):
+    here, (there,) = tr.tensor(np.ones(2)), on(device, np.ones(2))
+    named = rf"different devices, {tr.Device.parse(device)} and cpu: .*\.to\('{tr.Device.parse(device)}'\)"
+    for mix in (lambda: here + there, lambda: there * here, lambda: tr.stack(here, there), lambda: there @ np.ones(2)):
+        with pytest.raises(tr.DeviceError, match=named):
+            mix()
+    with pytest.raises(tr.DeviceError, match="different devices"):
+        nn.Linear(2, 3)(there)
+    with pytest.raises(tr.DeviceError, match="different devices"):
+        there[np.array([0, 1])]
+
+
+def test_same_seed_same_numbers_on_the_device(device):
+    def numbers():
+        tr.manual_seed(3)
+        with tr.use(device):
+            layer = nn.LSTM(2, 3, num_layers=2, dropout=0.5)
+            y, _ = layer(tr.randn(4, 2, 2))
+            (y * y).sum().backward()
+        return [host(y).tobytes(), *(host(p.grad).tobytes() for p in layer.parameters())]
+
+    assert numbers() == numbers()
+    tr.manual_seed(3)
+    a = tr.randn(3, device=device)
+    b = tr.randn(3, device=device)
+    assert a.tolist() != b.tolist()
+
+
+# -- modules ----------------------------------------
+
+LAYERS = {
+    "RNN": lambda: nn.RNN(3, 4, nonlinearity="relu"),
+    "LSTM": lambda: nn.LSTM(3, 4, num_layers=2, bidirectional=True),
+    "GRU": lambda: nn.GRU(3, 4, batch_first=True),
+    "GRU-paper": lambda: nn.GRU(3, 4, reset_after=False, bias=False),
+    "Recurrent": lambda: nn.Recurrent(nn.GRUCell(3, 4), reverse=True),
+    "Linear": lambda: nn.Linear(3, 4),
+    "LayerNorm": lambda: nn.LayerNorm(3),
+    "Sequential": lambda: nn.Sequential(nn.Linear(3, 5), nn.LayerNorm(5), nn.Linear(5, 2)),
+}
+
+
+def outcome(module, x, device, **options):
+    """Outputs, states, gradients and second derivatives of a module."""
+    given = {k: v.to(device) if isinstance(v, tr.Tensor) else v for k, v in options.items()}
+    y = module(x.to(device), **given)
+    found = [part for result in results(y) for part in results(result)]
+    loss = sum([(part * part).mean() for part in found[1:]], start=(found[0] * found[0]).mean())
+    parameters = list(module.parameters())
+    first = tr.grad(loss, parameters, create_graph=True)
+    second = tr.grad(sum([(g * g).sum() for g in first[1:]], start=(first[0] * first[0]).sum()), parameters)
+    module.zero_grad()
+    loss.backward()
+    return [*found, *first, *second, *(p.grad for p in parameters)]
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_layers(kind, device):
+    tr.manual_seed(0)
+    module, x = LAYERS[kind](), tr.randn(4, 3, 3)
+    recurrent = kind in ("RNN", "LSTM", "GRU", "GRU-paper", "Recurrent")
+    batch = 4 if kind == "GRU" else 3
+    for options in [{}, {"lengths": [2, 4, 1, 3][:batch] if kind != "GRU" else [2, 3, 1, 3]}] if recurrent else [{}]:
+        here = outcome(module.to("cpu"), x, "cpu", **options)
+        assert module.to(device) is module
+        assert {p.device for p in module.parameters()} == {tr.Device.parse(device)}
+        assert_same(outcome(module, x, device, **options), here, device, "float32")
+
+
+@pytest.mark.parametrize("lengths", ["list", "array", "tensor", "tensor there"])
+def test_lengths_in_any_form(lengths, device):
+    module, x = nn.LSTM(3, 2), tr.randn(4, 3, 3)
+    forms = {"list": [4, 1, 2], "array": np.array([4, 1, 2]), "tensor": tr.tensor([4, 1, 2], dtype=int)}
+    given = forms.get(lengths, forms["tensor"].to(device))
+    here, _ = module(x, lengths=[4, 1, 2])
+    there, _ = module.to(device)(x.to(device), lengths=given)
+    np.testing.assert_allclose(host(there), host(here), **CLOSE["float32"])
+
+
+def test_initial_states_are_made_where_the_input_is(device):
+    for layer in (nn.RNN(2, 3), nn.LSTM(2, 3), nn.Recurrent(nn.LSTMCell(2, 3))):
+        _, state = layer.to(device)(tr.zeros(2, 1, 2, device=device))
+        assert {part.device for part in results(state)} == {tr.Device.parse(device)}
+
+
+def test_embedding(device):
+    tr.manual_seed(0)
+    module = nn.Embedding(5, 3)
+    here = module([[1, 4], [1, 0]])
+    here.sum().backward()
+    gradient = host(module.W.grad)
+    module.zero_grad()
+    module.to(device)
+    for indices in ([[1, 4], [1, 0]], tr.tensor([[1, 4], [1, 0]], dtype=int, device=device)):
+        module.zero_grad()
+        there = module(indices)
+        there.sum().backward()
+        assert there.device == module.W.grad.device == tr.Device.parse(device)
+        np.testing.assert_array_equal(host(there), host(here))
+        np.testing.assert_array_equal(host(module.W.grad), gradient)
+
+
+def test_dropout(device):
+    tr.manual_seed(0)
+    x = tr.ones(50, 40, device=device)
+    y = nn.Dropout(0.25)(x)
+    kept = host(y)[host(y) != 0]
+    assert y.device == x.device and y.dtype == np.float32
+    np.testing.assert_allclose(kept, 4 / 3, rtol=1e-6)
+    assert 0.7 < kept.size / 2000 < 0.8
+
+
+def test_module_to_moves_gradients_too(device):
+    module = nn.Linear(2, 2)
+    module(tr.ones(1, 2)).sum().backward()
+    before = host(module.W.grad)
+    module.to(device)
+    assert module.W.grad.device == tr.Device.parse(device)
+    np.testing.assert_array_equal(host(module.W.grad), before)
+    module.to("cpu")
+    with pytest.raises(ValueError, match="read-only"):
+        module.W.data[...] = 0.0  # protected again
+
+
+def test_states_load_across_devices(device):
+    a, b = nn.LSTM(2, 3), nn.LSTM(2, 3).to(device)
+    b.load_state_dict(a.state_dict())
+    assert {p.device for p in b.parameters()} == {tr.Device.parse(device)}
+    for name, array in b.state_dict().items():
+        np.testing.assert_array_equal(host(array), a.state_dict()[name])
+        assert tr.backend.device_of(array) == tr.Device.parse(device)
+    a.load_state_dict(b.state_dict())
+    assert {p.device for p in a.parameters()} == {tr.Device("cpu")}
+
+
+def test_assignment_and_updates_in_place(device):
+    w = tr.Parameter(tr.tensor([1.0, 2.0], device=device))
+    for numbers in (np.array([3.0, 4.0]), tr.tensor([3.0, 4.0]), tr.tensor([3.0, 4.0], device=device), [3.0, 4.0]):
+        w.assign(np.zeros(2))
+        w.assign(numbers)
+        assert w.tolist() == [3.0, 4.0] and w.device == tr.Device.parse(device)
+    loss = (w * w).sum()
+    with tr.no_grad():
+        w -= 1.0
+    assert w.tolist() == [2.0, 3.0]
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()
+
+
+# -- losses, optimisers, clipping ----------------------------------------
+
+LABELS, MASK = np.array([0, 2, 1]), np.array([True, False, True])
+LOSSES = {
+    "mse": lambda x, d: nn.mse(x, tr.zeros(3, 4, device=d)),
+    "mae": lambda x, d: nn.mae(x, tr.zeros(3, 4, device=d), reduction="sum"),
+    "huber": lambda x, d: nn.huber(x, tr.zeros(3, 4, device=d)),
+    "cross_entropy": lambda x, d: nn.cross_entropy(x, tr.Tensor(LABELS, device=d)),
+    "cross_entropy-smooth": lambda x, d: nn.cross_entropy(x, tr.Tensor(LABELS, device=d), label_smoothing=0.1),
+    "cross_entropy-mask": lambda x, d: nn.cross_entropy(x, tr.Tensor(LABELS, device=d), mask=tr.Tensor(MASK, device=d)),
+    "cross_entropy-soft": lambda x, d: nn.cross_entropy(x, tr.softmax(x * 2).detach()),
+    "binary_cross_entropy": lambda x, d: nn.binary_cross_entropy(x, tr.ones(3, 4, device=d)),
+}
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_losses(kind, dtype, device):
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    there = values_and_derivatives(lambda x: LOSSES[kind](x, device), [x], device, dtype)
+    here = values_and_derivatives(lambda x: LOSSES[kind](x, "cpu"), [x], "cpu", dtype)
+    assert_same(there, here, device, dtype)
+
+
+OPTIMISERS = {
+    "SGD": lambda p: optim.SGD(p, lr=0.1),
+    "Nesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "RMSprop": lambda p: optim.RMSprop(p, lr=0.01),
+    "Adagrad": lambda p: optim.Adagrad(p, lr=0.1),
+    "Adam": lambda p: optim.Adam(p, lr=0.01),
+    "AdamW": lambda p: optim.AdamW(p, lr=0.01),
+}
+
+
+def train(module, optimiser, x, steps):
+    for _ in range(steps):
+        y, _ = module(x)
+        (y * y).mean().backward()
+        optim.clip_grad_norm(module.parameters(), 0.5)
+        optimiser.step()
+        optimiser.zero_grad()
+
+
+@pytest.mark.parametrize("kind", OPTIMISERS)
+def test_optimisers(kind, device):
+    tr.manual_seed(0)
+    x, modules = tr.randn(4, 2, 3), [nn.LSTM(3, 2), nn.LSTM(3, 2).to(device)]
+    modules[1].load_state_dict(modules[0].state_dict())
+    optimisers = [OPTIMISERS[kind](m.parameters()) for m in modules]
+    train(modules[0], optimisers[0], x, 2)
+    train(modules[1], optimisers[1], x.to(device), 2)
+    optimisers[1].load_state_dict(optimisers[0].state_dict())  # from the CPU
+    train(modules[0], optimisers[0], x, 2)
+    train(modules[1], optimisers[1], x.to(device), 2)
+    for here, there in zip(*(m.parameters() for m in modules), strict=True):
+        assert there.device == tr.Device.parse(device)
+        np.testing.assert_allclose(host(there), host(here), rtol=1e-4, atol=1e-5)
+    optimisers[0].load_state_dict(optimisers[1].state_dict())  # and back
+    train(modules[0], optimisers[0], x, 1)
+
+
+def test_clipping(device):
+    w, v = (tr.Parameter(tr.tensor(x, device=device)) for x in ([3.0], [4.0]))
+    ((w * w).sum() + (v * v).sum()).backward()
+    norm = optim.clip_grad_norm([w, v], 5.0)
+    assert norm.device == tr.Device.parse(device)  # nothing is read back
+    assert norm.item() == pytest.approx(10.0)
+    np.testing.assert_allclose([w.grad.item(), v.grad.item()], [3.0, 4.0], rtol=1e-5)
+    optim.clip_grad_value([w, v], 3.5)
+    np.testing.assert_allclose([w.grad.item(), v.grad.item()], [3.0, 3.5], rtol=1e-5)
+
+
+# -- the record ----------------------------------------
+
+
+def test_tape_with_values_and_gradients(device):
+    layer = nn.RNN(2, 3).to(device)
+    y, _ = layer(tr.ones(3, 1, 2, device=device))
+    loss = (y * y).mean()
+    graph = tr.tape(loss, values=True, gradients=True)
+    loss.backward()
+    weights = {n.name: n for n in graph.nodes if n.trainable}
+    np.testing.assert_allclose(host(weights["W_h"].gradient), host(layer.layer0.W_h.grad), rtol=1e-6)
+    assert all(norm >= 0 for norm in graph.flow.values())
+
+
+def test_anomalies(device):
+    x = tr.tensor([-1.0, 1.0], device=device, requires_grad=True)
+    with tr.detect_anomaly(), np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="log gave nan"):
+        tr.log(x)
+
+
+def test_release_and_unchain(device):
+    (w,) = on(device, np.array([2.0]))
+    h = tr.tensor(np.array([1.0]), device=device)
+    for t in range(5):
+        with tr.step(t):
+            h = h * w
+        tr.unchain(h, before=t - 1)
+    h.sum().backward(release=True)
+    assert w.grad.tolist() == [32.0]
