@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import backend
-from ..graph import Value, step
+from ..graph import Value, at, here, step
 from ..ops import concatenate, less, stack, transpose, unstack, where
 from ..tensor import Tensor, as_tensor
 from .cells import Cell, GRUCell, LSTMCell, RNNCell
@@ -83,19 +83,20 @@ def unroll(cell: Callable, xs: Sequence, state: Any, *, reverse: bool = False, v
     fields = getattr(state, "_fields", ("h", *(f"s{i}" for i in range(1, len(parts(state))))))
     first = state = _like(state, [as_tensor(part) for part in parts(state)])
     ys: list = [None] * len(xs)
-    for t in reversed(range(len(xs))) if reverse else range(len(xs)):
-        with step(t):
-            if valid is None:
-                new = cell(xs[t], state)
-                ys[t] = parts(new)[0]
-            else:
-                new = cell(where(valid[t], xs[t], 0), state)
-                ys[t] = where(valid[t], parts(new)[0], 0)
-                new = _kept(valid[t], new, state)
-        if state is first:
-            _check_state(cell, first, new)
-            _carry(first, [part.name or field for part, field in zip(parts(new), fields)])  # h₀ is called like h₁
-        state = _carry(new, fields)
+    with at(here().place):  # a time loop of its own, even if it goes on at the step where another one ended
+        for t in reversed(range(len(xs))) if reverse else range(len(xs)):
+            with step(t):
+                if valid is None:
+                    new = cell(xs[t], state)
+                    ys[t] = parts(new)[0]
+                else:
+                    new = cell(where(valid[t], xs[t], 0), state)
+                    ys[t] = where(valid[t], parts(new)[0], 0)
+                    new = _kept(valid[t], new, state)
+            if state is first:
+                _check_state(cell, first, new)
+                _carry(first, [part.name or field for part, field in zip(parts(new), fields)])  # h₀ is called like h₁
+            state = _carry(new, fields)
     return ys, state
 
 
