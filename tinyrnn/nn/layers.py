@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy
+
 from .. import backend, ops
 from ..graph import Value
 from ..tensor import Parameter, Tensor
@@ -68,7 +70,7 @@ class Embedding(Module):
 
     def forward(self, indices: Any) -> Tensor:
         if not hasattr(indices, "dtype"):
-            indices = backend.asarray(indices, int, self.W.device)
+            indices = backend.asarray(numpy.asarray(indices), device=self.W.device)
         if indices.dtype.kind not in "iu":
             raise TypeError(f"Embedding: indices must be integers, not {indices.dtype}: make them with dtype=int")
         data = indices.data if isinstance(indices, Value) else indices

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy
+
 from .. import backend
 from ..graph import Value, at, here, step
 from ..ops import concatenate, less, stack, transpose, unstack, where
@@ -105,7 +107,7 @@ def _valid_steps(lengths: Any, steps: int, batch: int, device: Any) -> Sequence 
     if lengths is None:
         return None
     lengths = lengths.data if isinstance(lengths, Value) else lengths
-    host = backend.to_host(lengths if hasattr(lengths, "dtype") else backend.asarray(lengths, int, "cpu"))
+    host = backend.to_host(lengths) if hasattr(lengths, "dtype") else numpy.asarray(lengths, None if len(lengths) else int)
     if host.shape != (batch,) or host.dtype.kind not in "iu":
         raise ValueError(f"lengths must be {batch} integers, one per sequence, not {host.dtype} of shape {host.shape}")
     if batch and (host.min() < 0 or host.max() > steps):

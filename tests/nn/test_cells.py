@@ -1,0 +1,84 @@
+"""One step of each cell: shapes, states, biases, gradients to second order, names, errors."""
+
+import numpy as np
+import pytest
+
+import tinyrnn as tr
+from tinyrnn import nn
+
+CELLS = {
+    "RNN": lambda **o: nn.RNNCell(3, 4, **o),
+    "RNN relu": lambda **o: nn.RNNCell(3, 4, nonlinearity="relu", **o),
+    "LSTM": lambda **o: nn.LSTMCell(3, 4, **o),
+    "GRU": lambda **o: nn.GRUCell(3, 4, **o),
+    "GRU, reset before": lambda **o: nn.GRUCell(3, 4, reset_after=False, **o),
+}
+
+
+def parts(state):
+    return tuple(state) if isinstance(state, tuple) else (state,)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("name", CELLS)
+def test_gradients_to_second_order(name, bias):
+    cell = CELLS[name](bias=bias).to(dtype="float64")
+    rng = np.random.default_rng(3)
+    cell.load_state_dict({key: rng.normal(size=p.shape) for key, p in cell.named_parameters()})
+    x = tr.tensor(rng.normal(size=(2, 3)), requires_grad=True)
+    state = [tr.tensor(rng.normal(size=(2, 4)), requires_grad=True) for _ in parts(cell.initial_state(2))]
+
+    def out(x, *rest):
+        new = parts(cell(x, tuple(rest[: len(state)]) if len(state) > 1 else rest[0]))
+        return sum((h * h).sum() for h in new)
+
+    assert tr.gradcheck(out, [x, *state, *cell.parameters()], order=2)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_without_a_bias_there_is_none(name):
+    cell = CELLS[name](bias=False)
+    assert not [key for key, _ in cell.named_parameters() if key.startswith("b")]
+    still = parts(cell(tr.zeros(2, 3), cell.initial_state(2)))[0]
+    np.testing.assert_array_equal(still.numpy(), 0.0)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_initial_state(name):
+    cell = CELLS[name]()
+    for part in parts(cell.initial_state(5, dtype="float64")):
+        assert part.shape == (5, 4) and part.dtype == "float64" and not part.numpy().any()
+
+
+def test_shapes_of_the_weights():
+    shapes = {name: {key: p.shape for key, p in make().named_parameters()} for name, make in CELLS.items()}
+    assert shapes == {
+        "RNN": {"W_x": (3, 4), "W_h": (4, 4), "b": (4,)},
+        "RNN relu": {"W_x": (3, 4), "W_h": (4, 4), "b": (4,)},
+        "LSTM": {"W_x": (3, 16), "W_h": (4, 16), "b": (16,)},
+        "GRU": {"W_x": (3, 12), "W_h": (4, 12), "b": (12,), "b_h": (12,)},
+        "GRU, reset before": {"W_x": (3, 12), "W_h": (4, 8), "b": (12,), "W_n": (4, 4)},
+    }
+
+
+def test_results_are_called_as_in_the_equations():
+    cell = nn.LSTMCell(3, 4)
+    h, c = cell(tr.ones(2, 3), cell.initial_state(2))
+    names = {value.name for value in tr.graph.history(h, c)}
+    assert (h.name, c.name) == ("h", "c") and {"i", "f", "g", "o", "W_x", "W_h", "b"} <= names
+
+
+def test_large_numbers_do_not_overflow():
+    for make in CELLS.values():
+        cell = make()
+        x = tr.tensor(np.full((1, 3), 1e4, "float32"), requires_grad=True)
+        h = parts(cell(x, cell.initial_state(1)))[0]
+        h.sum().backward()
+        assert np.isfinite(h.numpy()).all() and np.isfinite(x.grad.numpy()).all()
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="nonlinearity 'sin': expected 'tanh' or 'relu'"):
+        nn.RNNCell(3, 4, nonlinearity="sin")
+    with pytest.raises(ValueError, match=r"matmul.*inner sizes differ.*\(2, 5\)"):
+        nn.RNNCell(3, 4)(tr.ones(2, 5), tr.zeros(2, 4))
