@@ -37,7 +37,7 @@ SETTINGS = {
 }
 STEPS = 800
 QUICK = {"hidden": 32, "embedding": 16, "batch": 8, "window": 16, "lr": 0.03}  # --quick has other defaults,
-QUICK_STEPS, QUICK_TEXT = 40, 40_000  # and reads the beginning of the text only
+QUICK_STEPS, QUICK_TEXT = 80, 40_000  # and reads the beginning of the text only
 CHECKPOINT = "checkpoint.safetensors"
 WARM_UP = 100  # steps until the learning rate is at its height
 VALIDATE_EVERY = 100  # steps
@@ -285,8 +285,11 @@ def draw_unrolled(model: CharacterModel, corpus: Corpus, path: Path, steps: int 
     tr.tape(loss).render(str(path), gradients=True)
 
 
-def draw_hidden_states(model: CharacterModel, corpus: Corpus, path: Path, characters: int = 80) -> None:
-    """The last layer's h over a stretch of text: a column for each character, a row for each unit, the slowest units on top."""
+def draw_hidden_states(model: CharacterModel, corpus: Corpus, path: Path, characters: int = 90, units: int = 32) -> None:
+    """The last layer's h over a stretch of text: a column for each character, a row for each of the units that change least.
+
+    A unit that changes slowly keeps something in mind for many characters.
+    """
     from matplotlib.figure import Figure
 
     start = corpus.held_out.find("\n\n") + 2  # a paragraph begins
@@ -294,21 +297,23 @@ def draw_hidden_states(model: CharacterModel, corpus: Corpus, path: Path, charac
     with tr.no_grad():
         y, _ = model.layers(model.embedding(on_device(corpus.encode(text)[:, None])))
     h = y.numpy()[:, 0]
-    speed = np.abs(np.diff(h, axis=0)).mean(axis=0) / h.std(axis=0)
-    slow_first = h[:, np.argsort(speed)].T
+    change = np.abs(np.diff(h, axis=0)).mean(axis=0) / h.std(axis=0)
+    slowest = np.argsort(change)[:units]
 
-    figure = Figure(figsize=(0.16 * len(text) + 1.6, 5), layout="constrained")
+    figure = Figure(figsize=(0.16 * len(text) + 1.4, 0.16 * len(slowest) + 0.8), layout="constrained")
     axes = figure.add_subplot()
-    image = axes.imshow(slow_first, cmap="RdBu", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
+    image = axes.pcolormesh(h.T[slowest], cmap="RdBu", vmin=-1, vmax=1, edgecolors="white", linewidth=0.4)
     visible = str.maketrans(
-        {" ": "\N{OPEN BOX}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "\t": "\N{RIGHTWARDS ARROW}"}
+        {" ": "\N{MIDDLE DOT}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "\t": "\N{RIGHTWARDS ARROW}"}
     )
-    axes.set_xticks(range(len(text)), list(text.translate(visible)), family="monospace", fontsize=9)
-    axes.tick_params(length=0)
-    axes.set_xlabel("the character just read")
-    axes.set_ylabel("hidden unit, slow to fast")
+    axes.set_xticks(np.arange(len(text)) + 0.5, list(text.translate(visible)), family="monospace", fontsize=10)
     axes.set_yticks([])
-    figure.colorbar(image, label="h", ticks=[-1, 0, 1], pad=0.01, fraction=0.02)
+    axes.tick_params(length=0)
+    axes.invert_yaxis()
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("the character just read")
+    axes.set_ylabel(f"the {len(slowest)} slowest of {h.shape[1]} hidden units")
+    figure.colorbar(image, label="h", ticks=[-1, 0, 1], pad=0.01, fraction=0.02).outline.set_visible(False)
     figure.savefig(path, dpi=150)
 
 
