@@ -161,6 +161,8 @@ class Tensor(Value):
         if self.op is not None:
             raise RuntimeError(f"{identify(self)} is the result of an operation: only a leaf can be changed in place")
         self.note_change()
+        if not self.ndim:
+            self.data = backend.asarray(self.data)  # NumPy gives a scalar, which is fixed, for what has no axes
         return backend.writable(self.data)
 
     def numpy(self) -> Array:
