@@ -185,17 +185,22 @@ def asarray(data: Any, dtype: Any = None, device: str | Device | None = None, co
 
     Python floats and ints become float32, Python bools stay bools, arrays keep their dtype.
     """
+    numbers = data
     if not hasattr(data, "dtype"):
-        host = numpy.asarray(data)
-        if host.dtype.kind not in "biuf":
-            raise TypeError(f"cannot make numbers of {data!r:.80}: expected numbers or nested lists of one length")
-        data = host if host.dtype.kind == "b" else host.astype(numpy.float32 if dtype is None else dtype)
+        try:
+            numbers = numpy.asarray(data)
+        except ValueError:  # lists of different lengths
+            numbers = numpy.asarray(data, dtype=object)
         device = default_device() if device is None else device
-    target = device_of(data) if device is None else available(device)
-    data = to_device(data, target)
+    if numbers.dtype.kind not in "biuf":
+        raise TypeError(f"cannot make numbers of {data!r:.80}: expected numbers or nested lists of one length")
+    if numbers is not data and numbers.dtype.kind != "b":
+        numbers = numbers.astype(numpy.float32 if dtype is None else dtype)
+    target = device_of(numbers) if device is None else available(device)
+    numbers = to_device(numbers, target)
     with active(target):
         xp = library(target)
-        return xp.array(data, dtype=dtype) if copy else xp.asarray(data, dtype=dtype)
+        return xp.array(numbers, dtype=dtype) if copy else xp.asarray(numbers, dtype=dtype)
 
 
 def copy(array: Any) -> Any:
