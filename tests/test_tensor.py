@@ -167,7 +167,7 @@ def test_assign_and_writable_are_for_leaves():
 
 
 def test_items_are_not_set_one_by_one():
-    with pytest.raises(TypeError, match="use tr.where or tr.put, or assign"):
+    with pytest.raises(TypeError, match=r"use tr.where or tr.put, or assign"):
         tr.zeros(2)[0] = 1.0
 
 
