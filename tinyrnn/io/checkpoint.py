@@ -156,7 +156,7 @@ def _leaves(node: Any, path: str, lists: list[str]) -> Iterator[tuple[str, Any]]
     """Every array and every other value below a node, with its path; the paths of lists are noted."""
     if hasattr(node, "state_dict"):
         node = node.state_dict()
-    if isinstance(node, (list, tuple)):
+    if isinstance(node, (list, tuple)) and path:
         lists.append(path)
         node = {str(i): item for i, item in enumerate(node)}
     if isinstance(node, Mapping) and (node or not path):
@@ -176,7 +176,8 @@ def _leaves(node: Any, path: str, lists: list[str]) -> Iterator[tuple[str, Any]]
 
 
 def _array(node: Any, path: str) -> numpy.ndarray:
-    array = numpy.asarray(backend.to_host(node.data if isinstance(node, Value) else node))
+    host = backend.to_host(node.data if isinstance(node, Value) else node)
+    array = numpy.asarray(host, order="C")  # safetensors writes a strided array as if it were not
     if array.dtype.kind not in "biuf":
         raise TypeError(f"io.save: {path} has dtype {array.dtype}, expected numbers or bools")
     return array
