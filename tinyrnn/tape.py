@@ -101,6 +101,11 @@ class Graph:
         """This graph, with the gradients that flow back from its first output."""
         return self if self.flow is not None else tape(*self._values, values=True, gradients=True)
 
+    def with_values(self) -> Graph:
+        """This graph, with the arrays that were computed."""
+        known = any(node.value is not None for node in self.nodes)
+        return self if known else tape(*self._values, values=True)
+
     def render(self, path: str, **options: Any) -> str:
         """Draw the unrolled graph into a file; the suffix picks svg, pdf or png (see `tinyrnn.render.render`).
 

@@ -1,0 +1,160 @@
+"""Networks to draw: each maps a number of steps to a loss (or another output), small but of every kind."""
+
+import numpy as np
+
+import tinyrnn as tr
+from tinyrnn import nn
+
+I, H, N, V = 3, 4, 2, 6
+
+
+def sequence(steps, size=I):
+    return tr.tensor(np.random.default_rng(0).normal(size=(steps, N, size)).astype("float32"))
+
+
+def mean_square(layer, **options):
+    """The loss most people write first."""
+
+    def loss(steps):
+        y, _ = layer(sequence(steps), **options)
+        return tr.mean(y * y)
+
+    return loss
+
+
+def with_lengths(steps):
+    y, _ = nn.LSTM(I, H)(sequence(steps), lengths=[steps, 1])
+    return tr.mean(y * y)
+
+
+def recorded(steps):
+    """With the history that no gradient needs."""
+    with tr.recording():
+        y, (_, c) = nn.LSTM(I, H, 2)(sequence(steps), lengths=[steps, 1])
+        return tr.mean(y * y) + tr.sum(c)
+
+
+def tokens(steps):
+    """A language model: embedding, recurrent layer, scores, loss after the loop."""
+    rng = np.random.default_rng(1)
+    embedding, rnn, scores = nn.Embedding(V, I), nn.LSTM(I, H), nn.Linear(H, V)
+    text = rng.integers(V, size=(steps + 1, N))
+    y, _ = rnn(embedding(text[:-1]))
+    return nn.cross_entropy(scores(y), text[1:])
+
+
+def stepwise(steps):
+    """A loss at every step, added up over time."""
+    cell, x = nn.LSTMCell(I, H), sequence(steps)
+    state, total = cell.initial_state(N), 0.0
+    with tr.recording():
+        for t in range(steps):
+            with tr.step(t):
+                state = cell(x[t], state)
+                total = total + tr.sum(state.h * state.h)
+    return total
+
+
+def own_loop(steps):
+    """No module, no loop of the library's: only `step`."""
+    rng = np.random.default_rng(2)
+    W, U = (tr.Parameter(rng.normal(size=(n, H)).astype("float32"), name=name) for n, name in ((I, "W"), (H, "U")))
+    x, h = sequence(steps), tr.zeros(N, H)
+    for t in range(steps):
+        with tr.step(t):
+            (h,) = tr.named(h=tr.tanh(x[t] @ W + h @ U))
+    return tr.sum(h * h)
+
+
+class Peephole(nn.Module):
+    """A user's own cell: a leaky integrator whose gate sees the past."""
+
+    def __init__(self):
+        self.W, self.U, self.V = (tr.Parameter(nn.init.glorot(n, H)) for n in (I, H, I))
+        self.p = tr.Parameter(nn.init.zeros(H))
+
+    def forward(self, x, s):
+        (k,) = tr.named(k=tr.sigmoid(x @ self.V + self.p * s))
+        (s,) = tr.named(s=s + k * (tr.tanh(x @ self.W + s @ self.U) - s))
+        return s
+
+
+def own_cell(steps):
+    y, _ = nn.Recurrent(Peephole())(sequence(steps), tr.zeros(N, H))
+    return tr.mean(y * y)
+
+
+class Gates(nn.Module):
+    """A user's own cell made of modules."""
+
+    def __init__(self):
+        self.gate, self.candidate = nn.Linear(I + H, H), nn.Linear(I + H, H)
+
+    def forward(self, x, h):
+        both = tr.concatenate(x, h, axis=-1)
+        z, n = tr.named(z=tr.sigmoid(self.gate(both)), n=tr.tanh(self.candidate(both)))
+        return z * h + (1 - z) * n
+
+
+def own_modules(steps):
+    y, _ = nn.Recurrent(Gates())(sequence(steps), tr.zeros(N, H))
+    return tr.mean(y * y)
+
+
+def learnt_start(steps):
+    """The initial state is a parameter."""
+    start = tr.Parameter(np.zeros((1, N, H), "float32"), name="h_0")
+    y, _ = nn.GRU(I, H)(sequence(steps), start)
+    return tr.mean(y * y)
+
+
+def plain(steps):
+    """No time at all."""
+    net = nn.Sequential(nn.Linear(I, H), nn.Linear(H, 2))
+    return tr.mean(tr.tanh(net(tr.tensor(np.ones((N, I), "float32"), name="x"))))
+
+
+def leaps(steps):
+    """A look two steps back: what the gutters cannot carry takes the bus."""
+    W, U = (tr.Parameter(np.eye(H, dtype="float32"), name=name) for name in "WU")
+    x, h = sequence(steps, H), [tr.zeros(N, H)] * 2
+    for t in range(steps):
+        with tr.step(t):
+            h.append(tr.named(h=tr.tanh(x[t] + h[-1] @ W + h[-2] @ U))[0])
+    return tr.sum(h[-1] * h[-1])
+
+
+def encoder_decoder(steps):
+    encoder, decoder = nn.GRU(I, H), nn.RNN(I, H)
+    _, state = encoder(sequence(steps))
+    y, _ = decoder(sequence(steps), state)
+    return tr.mean(y * y)
+
+
+def dropout(steps):
+    tr.manual_seed(0)
+    return mean_square(nn.LSTM(I, H, 2, dropout=0.5))(steps)
+
+
+MODELS = {
+    "rnn": mean_square(nn.RNN(I, H)),
+    "lstm": mean_square(nn.LSTM(I, H)),
+    "gru": mean_square(nn.GRU(I, H)),
+    "gru_before": mean_square(nn.GRU(I, H, reset_after=False)),
+    "lstm2": mean_square(nn.LSTM(I, H, 2)),
+    "rnn3": mean_square(nn.RNN(I, H, 3)),
+    "bidirectional": mean_square(nn.RNN(I, H, bidirectional=True)),
+    "bidirectional2": mean_square(nn.GRU(I, H, 2, bidirectional=True)),
+    "lengths": with_lengths,
+    "recorded": recorded,
+    "dropout": dropout,
+    "tokens": tokens,
+    "stepwise": stepwise,
+    "own_loop": own_loop,
+    "own_cell": own_cell,
+    "own_modules": own_modules,
+    "learnt_start": learnt_start,
+    "plain": plain,
+    "leaps": leaps,
+    "encoder_decoder": encoder_decoder,
+}

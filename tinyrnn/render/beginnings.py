@@ -1,0 +1,53 @@
+"""Find the states from before the first step, and put them beside it.
+
+A state is named by what reads it: where one step reads the h of the step before, the first step reads h₀.
+"""
+
+from __future__ import annotations
+
+from .picture import Label, Link, Mark
+
+
+def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
+    """Mark what the first step of a loop reads in place of a state as that state's initial value."""
+    read = {_position(link): link for link in links if link.recurrent and link.uses and link.tail.role == "state"}
+    for link in links:
+        tail, head = link.tail, link.head
+        if tail.initial or not link.uses or not isinstance(head.column, int) or not _may_begin(tail):
+            continue
+        model = read.get(_position(link))
+        if model is not None:
+            state, way = model.tail, model.head.column - model.tail.column  # type: ignore[operator]
+        elif tail.node.carried:
+            state, way = _like(tail, head, marks), 1
+        else:
+            continue
+        _begin(tail, state, head.column - way)
+
+
+def _may_begin(mark: Mark) -> bool:
+    """A leaf, or what a time loop was handed: nothing that a step has computed."""
+    return mark.node.carried and mark.node.step is None or mark.node.op is None
+
+
+def _position(link: Link) -> tuple:
+    """Which argument of which operation, at any step."""
+    argument, result = link.uses[0]
+    return link.head.slot, result.op, result.inputs.index(argument)
+
+
+def _like(tail: Mark, head: Mark, marks: list[Mark]) -> Mark | None:
+    """The state of the same name that the module makes, if there is only one step."""
+    states = [m for m in marks if m.role == "state" and m is not tail and m.node.op and m.scope == head.scope]
+    return next((m for m in states if m.node.name == tail.node.name), None)
+
+
+def _begin(mark: Mark, state: Mark | None, column: int) -> None:
+    mark.initial, mark.column, mark.time = True, column, column + 1
+    if mark.role == "input":
+        mark.role = "state"
+    if state is not None:
+        mark.slot, mark.scope = state.slot, state.scope
+        if mark.node.name is None:
+            mark.label = state.label
+    mark.label = Label(mark.label.text, mark.label.sub, timed=mark.node.name is None or mark.node.carried)

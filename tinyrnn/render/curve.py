@@ -1,0 +1,105 @@
+"""Curves as chains of cubic Béziers, [p₀, c₁, c₂, p₁, c₃, c₄, p₂, …], which is the form Graphviz uses, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import hypot
+
+Point = tuple[float, float]
+Chain = list[Point]
+
+
+def rounded(corners: Sequence[Point], radius: float = 9.0) -> Chain:
+    """A line through axis-parallel corners, each corner rounded."""
+    corners = [p for i, p in enumerate(corners) if i == 0 or distance(p, corners[i - 1]) > 0.05]
+    if len(corners) == 1:
+        return [corners[0]] * 4
+    chain, here = [corners[0]], corners[0]
+    for before, corner, after in zip(corners, corners[1:], corners[2:]):
+        reach = min(radius, distance(before, corner) / 2, distance(corner, after) / 2)
+        start, end = _toward(corner, before, reach), _toward(corner, after, reach)
+        bend = reach * 0.56  # this close to the corner, two control points make a quarter of a circle
+        chain += [*_straight(here, start), _toward(start, corner, bend), _toward(end, corner, bend), end]
+        here = end
+    return chain + _straight(here, corners[-1])
+
+
+def moved(chain: Chain, dx: float, dy: float = 0.0) -> Chain:
+    """The chain somewhere else."""
+    return [(x + dx, y + dy) for x, y in chain]
+
+
+def joined(first: Chain, second: Chain) -> Chain:
+    """One chain after the other, with a straight line between them if they do not meet."""
+    return first + _straight(first[-1], second[0]) + second[1:]
+
+
+def beside(chain: Chain, shift: float) -> Chain:
+    """The same way, a little to the right of the direction of travel."""
+    shifted = []
+    for i, (x, y) in enumerate(chain):
+        (x0, y0), (x1, y1) = _neighbours(chain, i)
+        length = distance((x0, y0), (x1, y1)) or 1.0
+        shifted.append((x + shift * (y1 - y0) / length, y - shift * (x1 - x0) / length))
+    return shifted
+
+
+def shortened(chain: Chain, length: float) -> Chain:
+    """The chain without its last `length` points, where the arrow head goes."""
+    tip = chain[-1]
+    while len(chain) > 4 and distance(chain[-4], tip) <= length:
+        chain = chain[:-3]
+    last, low, high = chain[-4:], 0.0, 1.0
+    for _ in range(10):
+        middle = (low + high) / 2
+        low, high = (middle, high) if distance(point(last, middle), tip) > length else (low, middle)
+    return chain[:-4] + _first_part(last, low)
+
+
+def point(cubic: Chain, t: float) -> Point:
+    """Where a cubic Bézier is at t, from 0 to 1."""
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = cubic
+    s = 1.0 - t
+    a, b, c, d = s * s * s, 3 * s * s * t, 3 * s * t * t, t * t * t
+    return a * ax + b * bx + c * cx + d * dx, a * ay + b * by + c * cy + d * dy
+
+
+def sampled(chain: Chain, pieces: int = 16) -> list[Point]:
+    """Points along a chain."""
+    return [point(chain[i : i + 4], k / pieces) for i in range(0, len(chain) - 3, 3) for k in range(pieces + 1)]
+
+
+def distance(a: Point, b: Point) -> float:
+    """How far apart two points are."""
+    return hypot(b[0] - a[0], b[1] - a[1])
+
+
+def _neighbours(chain: Chain, i: int) -> tuple[Point, Point]:
+    """The points before and after number i that differ from it."""
+    here = chain[i]
+    before = next((p for p in reversed(chain[:i]) if distance(p, here) > 0.01), here)
+    after = next((p for p in chain[i + 1 :] if distance(p, here) > 0.01), here)
+    return before, after
+
+
+def _first_part(cubic: Chain, t: float) -> Chain:
+    """A cubic Bézier up to t (de Casteljau)."""
+    a, b, c, d = cubic
+    ab, bc, cd = _mix(a, b, t), _mix(b, c, t), _mix(c, d, t)
+    abc, bcd = _mix(ab, bc, t), _mix(bc, cd, t)
+    return [a, ab, abc, _mix(abc, bcd, t)]
+
+
+def _mix(a: Point, b: Point, t: float) -> Point:
+    return a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t
+
+
+def _toward(a: Point, b: Point, length: float) -> Point:
+    d = distance(a, b) or 1.0
+    return a[0] + (b[0] - a[0]) * length / d, a[1] + (b[1] - a[1]) * length / d
+
+
+def _straight(a: Point, b: Point) -> Chain:
+    """The rest of a chain that goes from a straight to b."""
+    third = distance(a, b) / 3
+    return [_toward(a, b, third), _toward(b, a, third), b]

@@ -1,0 +1,82 @@
+"""Graphviz, run in a process of its own that cannot hang: the system's `dot`, or the one inside the pygraphviz wheel."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from functools import lru_cache
+from importlib.util import find_spec
+
+TIME_OUT = 20.0  # seconds
+
+_PYGRAPHVIZ = """
+import sys, pygraphviz
+program, form = sys.argv[1:]
+graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
+sys.stdout.buffer.write(graph.draw(format=form, prog=program, args="-n2" if program == "neato" else ""))
+"""
+
+
+def lay_out(source: str) -> str:
+    """Graphviz's layout of a DOT text, as JSON."""
+    return _laid_out(source).decode()
+
+
+@lru_cache(maxsize=128)
+def _laid_out(source: str) -> bytes:
+    """Layers that are alike, and a picture that is drawn again, cost nothing."""
+    return _run(source, "dot", "json")
+
+
+def paint(source: str, form: str) -> bytes:
+    """A DOT text whose positions are pinned, as a pdf or png."""
+    return _run(source, "neato", form)
+
+
+def _command(program: str, form: str) -> list[str]:
+    """What to run: it reads DOT and writes `form`."""
+    dot = shutil.which("dot")
+    if dot:
+        return [dot, f"-K{program}", f"-T{form}", *(["-n2"] if program == "neato" else [])]
+    if find_spec("pygraphviz"):
+        return [sys.executable, "-P", "-c", _PYGRAPHVIZ, program, form]
+    raise RuntimeError(
+        "drawing needs Graphviz, and there is neither its program `dot` nor the package pygraphviz, which brings it along: "
+        'pip install "tinyrnn[demos]"'
+    )
+
+
+def _run(source: str, program: str, form: str) -> bytes:
+    command = _command(program, form)
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        out, messages = process.communicate(source.encode(), timeout=TIME_OUT)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        raise RuntimeError(
+            f"Graphviz did not finish a layout of {source.count(chr(10))} lines within {TIME_OUT:g} s: "
+            "draw fewer steps, or a smaller part of the model"
+        ) from None
+    except BaseException:  # such as Ctrl-C
+        _end(process)
+        raise
+    if process.returncode != 0 or not out:
+        why = messages.decode(errors="replace").strip().splitlines()
+        raise RuntimeError(f"Graphviz ({command[0]}) failed to make {form}: {why[-1] if why else 'it gave no reason'}")
+    return out
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End the process and all that it has started."""
+    with suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.communicate()

@@ -1,0 +1,61 @@
+"""How an operation and a name are written on paper: σ, ×, 1−, W_h."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..tape import Constant, Node
+from .picture import Label
+
+SYMBOLS = {
+    **{"add": "+", "total": "+", "sub": "−", "mul": "×", "div": "÷", "neg": "−", "matmul": "@", "sum": "Σ"},
+    **{"stack": "⋮", "concatenate": "∥", "sigmoid": "σ", "sqrt": "√", "abs": "|·|", "getitem": "pick"},
+    **{"maximum": "max", "minimum": "min", "where": "mask"},
+}
+ARITHMETIC = {"add", "total", "sub", "mul", "div", "neg", "pow", "matmul", "sum", "stack", "concatenate"}
+_POWERS = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
+_LONGEST = 9
+
+
+def operation(node: Node) -> str:
+    """The symbol of an operation, with the number that it takes: ×2 , 1− , (·)²."""
+    symbol = SYMBOLS.get(node.op or "", node.op or "")
+    numbers = [number(i.value) if isinstance(i, Constant) else None for i in node.inputs]
+    if node.op not in ARITHMETIC or len(numbers) != 2:
+        return symbol
+    left, right = numbers
+    if node.op == "pow":
+        return f"(·){right.translate(_POWERS)}" if right else f"{left or '·'}^"
+    if node.op == "mul" and node.inputs[0] is node.inputs[1]:
+        return "(·)²"
+    return f"{left or ''}{symbol}{right or ''}"
+
+
+def number(value: Any) -> str:
+    """A constant, to three significant digits."""
+    return f"{float(value):.3g}".replace("-", "−")
+
+
+def name(text: str, timed: bool = False) -> Label:
+    """Wx, W_x and W_hh read W with a subscript, what is too long is cut, everything else reads as it is."""
+    text = printable(text)
+    parts = re.fullmatch(r"([A-Za-zα-ωℓ])_?([a-z]{1,2}|[a-z]?_?\d{1,2})", text) or re.fullmatch(r"([^_]{1,9})_(\w{1,3})", text)
+    if parts:
+        return Label(parts[1], parts[2].strip("_"), timed)
+    return Label(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…", "", timed)
+
+
+def printable(text: str) -> str:
+    """A text without the characters that no file of XML may hold."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def shape(node: Node) -> str:
+    """2×4; a scalar has none."""
+    return "×".join(map(str, node.shape)) if node.shape else ""
+
+
+def three_digits(norm: float | None) -> str:
+    """A norm for a label; — where there is none."""
+    return "—" if norm is None else f"{norm:.3g}"

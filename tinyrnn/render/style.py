@@ -1,0 +1,73 @@
+"""The house style: Okabe and Ito's colours, a shape to double every colour, and the size of labels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .picture import Label, Mark
+
+
+class Look(NamedTuple):
+    """A shape (round, square, ellipse, circle), its line and its fill, and what the legend calls it."""
+
+    shape: str
+    line: str
+    fill: str
+    legend: str
+
+
+ROLES = {
+    "input": Look("ellipse", "#000000", "#FFFFFF", "input"),
+    "parameter": Look("square", "#009E73", "#DFF2EA", "parameter"),
+    "arithmetic": Look("circle", "#4D4D4D", "#F2F2F2", "arithmetic"),
+    "activation": Look("round", "#E69F00", "#FBE9C6", "function"),
+    "value": Look("round", "#4D4D4D", "#F2F2F2", "value"),
+    "state": Look("round", "#0072B2", "#D6E8F5", "state"),
+    "loss": Look("ellipse", "#D55E00", "#F9DCCB", "loss"),
+}
+INK, PALE, FRAME, PAPER, CAPTION = "#4D4D4D", "#A6A6A6", "#BBBBBB", "#FAFAFA", "#666666"
+GRADIENT, ALARM = "#CC79A7", "#D55E00"
+
+
+class Stroke(NamedTuple):
+    """The colour, the width and the dashes ("", dashed, dotted) of an arrow."""
+
+    color: str
+    width: float
+    dash: str = ""
+
+
+ARROWS = {
+    "plain": Stroke(INK, 0.9),
+    "parameter": Stroke("#009E73", 0.9),
+    "recurrent": Stroke("#0072B2", 1.5),
+    "total": Stroke("#D55E00", 0.9),
+    "detached": Stroke(PALE, 0.9, "dotted"),
+}
+
+FONT, FONT_SIZE, SUB_SIZE, ROW_SIZE = "Helvetica, Arial, 'Liberation Sans', sans-serif", 10.0, 7.5, 7.0
+HEIGHT, CIRCLE, ROW = 19.0, 16.0, 9.0  # of a box, of a circle, and of each further line in a box
+ARROW_LENGTH, ARROW_WIDTH = 5.5, 4.0
+
+_WIDTHS = {"ijl.,:;|!'ℓ′": 0.29, "frt()[]/- ": 0.33, "mMW@⋯": 0.89, "w…": 0.75, "+−×÷=": 0.58}  # of Helvetica, in em
+_WIDTH = {char: width for chars, width in _WIDTHS.items() for char in chars}
+
+
+def text_width(text: str, size: float = FONT_SIZE) -> float:
+    """How wide Helvetica sets a text; close enough to centre a label without asking a font."""
+    return size * sum(_WIDTH.get(char, 0.69 if char.isupper() else 0.56) for char in text)
+
+
+def label_width(label: Label, time: int | None) -> float:
+    """The width of a label with its subscript."""
+    return text_width(label.text) + text_width(label.subscript(time), SUB_SIZE)
+
+
+def size(mark: Mark) -> tuple[float, float]:
+    """The width and the height of a mark, in points."""
+    shape, wide = ROLES[mark.role].shape, label_width(mark.label, mark.time)
+    if shape == "circle":
+        return max(CIRCLE, wide + (4.0 if len(mark.label.text) < 2 else 9.0)), CIRCLE
+    wide = max(27.0, wide + (14.0 if shape == "ellipse" else 11.0))
+    rows = max((text_width(row, ROW_SIZE) + 9.0 for row in mark.rows), default=0.0)
+    return max(wide, rows), HEIGHT + ROW * len(mark.rows)

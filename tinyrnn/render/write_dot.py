@@ -1,0 +1,82 @@
+"""A drawing as DOT with every position pinned: `neato -n2` only has to paint it."""
+
+from __future__ import annotations
+
+from html import escape
+
+from . import style
+from .curve import Point, shortened
+from .drawing import Arrow, Box, Drawing, Frame, Text
+from .notation import printable
+
+_SHAPES = {
+    "round": 'shape=box, style="rounded,filled"',
+    "square": "shape=box, style=filled",
+    "ellipse": "shape=ellipse, style=filled",
+    "circle": "shape=ellipse, style=filled",
+}
+
+
+def write_dot(drawing: Drawing, background: str | None = "white") -> str:
+    """The DOT text of a drawing; what neato needs not be told, it is not."""
+    paper = f"bgcolor={_quoted(background or 'transparent')}"
+    lines = [
+        "digraph {",
+        f"graph [outputorder=edgesfirst, pad=0.1, splines=true, fontname=Helvetica, {paper}]",
+        "node [fixedsize=true, fontname=Helvetica, fontsize=10, penwidth=0.8, margin=0]",
+        f"edge [arrowsize={style.ARROW_LENGTH / 10:g}]",
+    ]
+    lines += [_frame(i, f) for i, f in enumerate(drawing.frames)]
+    lines += [_box(b) for b in drawing.boxes]
+    lines += [_text(f"t{i}", t) for i, t in enumerate(drawing.texts)]
+    for i, arrow in enumerate(drawing.arrows):
+        lines += _arrow(i, arrow)
+    return "\n".join([*lines, "}\n"])
+
+
+def _frame(i: int, f: Frame) -> str:
+    box = f'bb="{f.x0:.1f},{f.y0:.1f},{f.x1:.1f},{f.y1:.1f}", style="rounded,filled"'
+    middle = _at(((f.x0 + f.x1) / 2, (f.y0 + f.y1) / 2))
+    look = f'color="{style.FRAME}", fillcolor="{f.fill}", penwidth=0.9'
+    return f'subgraph cluster_{i} {{ graph [{box}, {look}] anchor{i} [style=invis, shape=point, pos="{middle}"] }}'
+
+
+def _box(b: Box) -> str:
+    look = style.ROLES[b.role]
+    rows = "".join(f'<BR/><FONT POINT-SIZE="{style.ROW_SIZE:g}">{_html(row)}</FONT>' for row in b.rows)
+    below = b.label.subscript(b.time)
+    sub = f'<SUB><FONT POINT-SIZE="{style.SUB_SIZE:g}">{_html(below)}</FONT></SUB>' if below else ""
+    label = f"<{_html(b.label.text)}{sub}{rows}>" if b.label.text else '""'
+    place = f'pos="{_at((b.x, b.y))}", width={b.width / 72:.3f}, height={b.height / 72:.3f}'
+    paint = f'{_SHAPES[look.shape]}, color="{look.line}", fillcolor="{look.fill}"'
+    return f"{b.name} [{place}, {paint}, label={label}, tooltip={_quoted(b.tip or ' ')}]"
+
+
+def _text(name: str, t: Text) -> str:
+    place = f'pos="{_at((t.left + t.width / 2, t.y))}", width={t.width / 72:.3f}, height={t.size / 72:.3f}'
+    return f'{name} [{place}, shape=none, label=<{_html(t.text)}>, fontsize={t.size:g}, fontcolor="{t.color}"]'
+
+
+def _arrow(i: int, a: Arrow) -> list[str]:
+    ends, lines = a.ends, []
+    if ends is None:  # it joins no marks, but Graphviz knows no line without ends
+        ends = f"u{i}", f"v{i}"
+        lines = [f'{end} [shape=point, style=invis, pos="{_at(p)}"]' for end, p in zip(ends, (a.chain[0], a.chain[-1]))]
+    body = " ".join(map(_at, shortened(a.chain, style.ARROW_LENGTH)))
+    look = f'color="{a.stroke.color}", penwidth={a.stroke.width:.2f}' + (f", style={a.stroke.dash}" if a.stroke.dash else "")
+    tip = f", tooltip={_quoted(a.tip)}" if a.tip else ""
+    return [*lines, f'{ends[0]} -> {ends[1]} [pos="e,{_at(a.chain[-1])} {body}", {look}{tip}]']
+
+
+def _at(point: Point) -> str:
+    return f"{point[0]:.1f},{point[1]:.1f}"
+
+
+def _html(text: str) -> str:
+    """A text inside an HTML-like label."""
+    return escape(printable(text), quote=False)
+
+
+def _quoted(text: str) -> str:
+    """A DOT string: Graphviz reads backslashes, and HTML entities, even inside quotes."""
+    return '"' + printable(text).replace("\\", "\\\\").replace("&", "&amp;").replace('"', '\\"') + '"'
