@@ -30,6 +30,24 @@ def without_library(app: Any, what: str, name: str, obj: Any, options: Any, sign
     return None
 
 
+def as_written(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Before the first section of a docstring, indented lines are equations: they stay lines.  And |x| is no substitution."""
+    underlines = [number for number, line in enumerate(lines) if line and not line.strip("-")]
+    first_section = underlines[0] - 1 if underlines else len(lines)
+    result: list[str] = []
+    in_equations = False
+    for number, line in enumerate(lines):
+        if line.startswith("    ") and number < first_section:
+            result += [] if in_equations else ["::", ""]
+            in_equations = True
+        elif line:
+            in_equations = False
+            line = line if line.startswith((">>>", "...")) else line.replace("|", r"\|")
+        result.append(line)
+    lines[:] = result
+
+
 def setup(app: Any) -> None:
-    """Connect the hook above."""
+    """Connect the hooks above; the second before napoleon reads the sections."""
     app.connect("autodoc-process-signature", without_library)
+    app.connect("autodoc-process-docstring", as_written, priority=400)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import tinyrnn as tr
+from tinyrnn import io, nn, optim
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -22,6 +25,8 @@ def console_blocks(text: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_console_examples_print_what_the_page_says(page, tmp_path, monkeypatch):
+    if "import torch" in page.read_text("utf-8"):
+        pytest.importorskip("torch", reason="an example of this page is about PyTorch: pip install torch")
     monkeypatch.chdir(tmp_path)
     examples = doctest.DocTestParser().get_doctest(console_blocks(page.read_text("utf-8")), {}, page.name, str(page), 0)
     report: list[str] = []
@@ -34,3 +39,10 @@ def test_the_readme_session_runs_and_draws(tmp_path, monkeypatch):
     (session,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
     exec(compile(session, "README.md", "exec"), {})
     assert "<svg" in (tmp_path / "unrolled.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize("module", [tr, nn, optim, io], ids=lambda module: module.__name__)
+def test_the_reference_knows_every_public_name(module):
+    reference = (ROOT / "docs" / "api.md").read_text("utf-8")
+    described = set(re.findall(r"^.. auto\w+:: (?:[\w.]+\.)?(\w+)$", reference, re.MULTILINE))
+    assert set(module.__all__) - described == set()
