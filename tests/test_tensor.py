@@ -342,5 +342,7 @@ def test_copy_and_pickle_of_a_parameter():
     for again in (copy.deepcopy(w), pickle.loads(pickle.dumps(w))):
         assert isinstance(again, tr.Parameter) and again.tolist() == [1.0, 2.0] and again.name == "w" and again.requires_grad
         assert not np.shares_memory(again.data, w.data)
+        with pytest.raises(ValueError, match="read-only"):
+            again.data[...] = 0.0
         (again * again).sum().backward()
         assert again.grad.tolist() == [2.0, 4.0]

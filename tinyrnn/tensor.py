@@ -84,6 +84,13 @@ class Tensor(Value):
         Value.__init__(result, data, requires_grad, op, args, attrs)
         return result
 
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        """Of a copy or a pickled Tensor: a leaf that requires a gradient is protected again."""
+        for name, value in state[1].items():
+            setattr(self, name, value)
+        if self.requires_grad and self.op is None:
+            backend.protect(self.data, True)
+
     # -- gradients -------------------------------------------------------------------------------
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
