@@ -132,6 +132,19 @@ def test_what_stands_in_the_padding_reaches_nothing(name, bidirectional):
             np.testing.assert_array_equal(clean.numpy(), other.numpy())
 
 
+def test_lengths_for_states_of_any_rank():
+    class Deep(nn.Module):
+        def forward(self, x, state):
+            h, steps, outer = state
+            return tr.tanh(h + x), steps + 1.0, outer + x.expand_dims(1) * x.expand_dims(2)
+
+    x, lengths = random(4, 2, 3), [4, 2]
+    _, (_, steps, outer) = nn.Recurrent(Deep())(x, (np.zeros((2, 3)), np.zeros(2), np.zeros((2, 3, 3))), lengths=lengths)
+    assert steps.tolist() == lengths
+    for n, length in enumerate(lengths):
+        np.testing.assert_allclose(outer.numpy()[n], x[:length, n].T @ x[:length, n], rtol=1e-13)
+
+
 def test_lengths_of_any_kind():
     layer, x = nn.GRU(3, 4), random(5, 2, 3).astype("float32")
     expected = layer(x, lengths=[5, 2])[0].numpy()
@@ -244,6 +257,23 @@ def test_an_empty_batch():
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_what_a_cell_returns_must_be_its_state():
+    class Forgetful(nn.Module):
+        def forward(self, x, state):
+            return tr.tanh(x)
+
+    class Growing(nn.Module):
+        def forward(self, x, h):
+            return tr.concatenate(h, h, axis=1)
+
+    with pytest.raises(
+        TypeError, match=r"Forgetful.forward\(x, state\) must return the next state as it got the last one, 2 Tensor"
+    ):
+        nn.Recurrent(Forgetful())(np.ones((5, 2, 3)), (np.ones((2, 3)), np.ones((2, 3))))
+    with pytest.raises(ValueError, match=r"Growing: the state before has shape \(2, 3\), the state after it \(2, 6\)"):
+        nn.Recurrent(Growing())(np.ones((5, 2, 3)), np.ones((2, 3)))
 
 
 def test_devices_are_not_mixed(fake_cupy):

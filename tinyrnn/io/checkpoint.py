@@ -23,6 +23,7 @@ from .. import backend
 from ..graph import Value
 
 FORMAT = 1
+PLAIN = (bool, int, float, str, type(None))  # what JSON gives back as it was
 
 
 def save(path: str | os.PathLike, obj: Any, **metadata: Any) -> None:
@@ -156,7 +157,7 @@ def _leaves(node: Any, path: str, lists: list[str]) -> Iterator[tuple[str, Any]]
     """Every array and every other value below a node, with its path; the paths of lists are noted."""
     if hasattr(node, "state_dict"):
         node = node.state_dict()
-    if isinstance(node, (list, tuple)) and path:
+    if isinstance(node, (list, tuple)) and path and not all(isinstance(item, PLAIN) for item in node):
         lists.append(path)
         node = {str(i): item for i, item in enumerate(node)}
     if isinstance(node, Mapping) and (node or not path):

@@ -9,7 +9,7 @@ import numpy
 
 from .. import backend
 from ..graph import Value, at, here, step
-from ..ops import concatenate, less, stack, transpose, unstack, where
+from ..ops import concatenate, less, reshape, stack, transpose, unstack, where
 from ..tensor import Tensor, as_tensor
 from .cells import Cell, GRUCell, LSTMCell, RNNCell
 from .layers import Dropout
@@ -37,9 +37,16 @@ def _carry(state: Any, names: Sequence[str | None]) -> Any:
     return state
 
 
+def _where(valid: Any, new: Any, old: Any) -> Any:
+    """`new` for the sequences of the batch, the first axis, that go on; `old` for those that have ended."""
+    if new.ndim != valid.ndim:
+        valid = reshape(valid, shape=(-1, *(1,) * (new.ndim - 1)))
+    return where(valid, new, old)
+
+
 def _kept(valid: Any, new: Any, old: Any) -> Any:
     """The new state where a sequence goes on, the old one where it has ended."""
-    kept = [where(valid, n, o) for n, o in zip(parts(new), parts(old))]
+    kept = [_where(valid, n, o) for n, o in zip(parts(new), parts(old))]
     for value, n in zip(kept, parts(new)):
         value.name, n.name = n.name, None
     return _like(new, kept)
@@ -92,8 +99,8 @@ def unroll(cell: Callable, xs: Sequence, state: Any, *, reverse: bool = False, v
                     new = cell(xs[t], state)
                     ys[t] = parts(new)[0]
                 else:
-                    new = cell(where(valid[t], xs[t], 0), state)
-                    ys[t] = where(valid[t], parts(new)[0], 0)
+                    new = cell(_where(valid[t], xs[t], 0), state)
+                    ys[t] = _where(valid[t], parts(new)[0], 0)
                     new = _kept(valid[t], new, state)
             if state is first:
                 _check_state(cell, first, new)
@@ -220,7 +227,7 @@ class _Layers(Module):
         **cell_options: Any,
     ) -> None:
         for what, number in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-            if not isinstance(number, int) or number < 1:
+            if not isinstance(number, (int, numpy.integer)) or number < 1:
                 raise ValueError(f"{type(self).__name__}: {what} must be a whole number from 1, not {number!r}")
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.bidirectional, self.batch_first = bias, bidirectional, batch_first
