@@ -11,6 +11,8 @@ from .picture import Label, Link, Mark
 def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
     """Mark what the first step of a loop reads in place of a state as that state's initial value."""
     read = {_position(link): link for link in links if link.recurrent and link.uses and link.tail.role == "state"}
+    steps = sorted({mark.column for mark in marks if isinstance(mark.column, int)})
+    found: dict[tuple, Mark] = {}
     for link in links:
         tail, head = link.tail, link.head
         if tail.initial or not link.uses or not isinstance(head.column, int) or not _may_begin(tail):
@@ -22,7 +24,12 @@ def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
             state, way = _like(tail, head, marks), 1
         else:
             continue
-        _begin(tail, state, head.column - way)
+        _begin(tail, state, head.column, way, steps[0] - 1 if way > 0 else steps[-1] + 1)
+        same = found.setdefault((tail.node, tail.slot, tail.time), tail)
+        if same is not tail:  # two steps look back beyond the first one
+            marks.remove(tail)
+            for other in links:
+                other.tail = same if other.tail is tail else other.tail
 
 
 def _may_begin(mark: Mark) -> bool:
@@ -42,12 +49,12 @@ def _like(tail: Mark, head: Mark, marks: list[Mark]) -> Mark | None:
     return next((m for m in states if m.node.name == tail.node.name), None)
 
 
-def _begin(mark: Mark, state: Mark | None, column: int) -> None:
-    mark.initial, mark.column, mark.time = True, column, column + 1
+def _begin(mark: Mark, state: Mark | None, reader: int, way: int, first: int) -> None:
+    mark.initial, mark.column, mark.time = True, first, reader - way + 1
     if mark.role == "input":
         mark.role = "state"
     if state is not None:
-        mark.slot, mark.scope = state.slot, state.scope
+        mark.slot, mark.scope = state.slot if abs(way) == 1 else (*state.slot, way), state.scope
         if mark.node.name is None:
             mark.label = state.label
     mark.label = Label(mark.label.text, mark.label.sub, timed=mark.node.name is None or mark.node.carried)

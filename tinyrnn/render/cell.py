@@ -55,7 +55,7 @@ class Cell:
 
 @dataclass
 class Block:
-    """What Graphviz is asked to arrange: slots with their sizes, arrows with their weights, and what belongs at the sides.
+    """What Graphviz is asked to arrange: slots with their sizes, arrows with their weights, and pairs in order from left to right.
 
     `left` and `right` are the slots at which arrows from and to the neighbouring steps come in and go out.
     """
@@ -64,6 +64,7 @@ class Block:
     edges: dict[Edge, int]
     left: set[Slot] = field(default_factory=set)
     right: set[Slot] = field(default_factory=set)
+    order: list[Edge] = field(default_factory=list)
 
     def lay_out(self) -> Cell:
         """Ask Graphviz at least twice.
@@ -72,8 +73,8 @@ class Block:
         states on the right, so that recurrent arrows come in and go out without crossing the step.  That may move slots to
         other rows, hence the loop; where it gives up, the arrows take the channel between two rows.
         """
-        order: set[Edge] = set()
-        cell = self._ask([])
+        order = set(self.order)
+        cell = self._ask(self.order)
         for _ in range(4):
             wanted = set(self._order(cell))
             if not any(cell.centre[a][0] > cell.centre[b][0] for a, b in wanted):

@@ -29,9 +29,12 @@ def moved(chain: Chain, dx: float, dy: float = 0.0) -> Chain:
     return [(x + dx, y + dy) for x, y in chain]
 
 
-def joined(first: Chain, second: Chain) -> Chain:
-    """One chain after the other, with a straight line between them if they do not meet."""
-    return first + _straight(first[-1], second[0]) + second[1:]
+def led_on(chain: Chain, second: Chain) -> Chain:
+    """A chain that comes from below, led smoothly into another one, whose first piece gives way."""
+    (x, y), end = chain[-1], second[3]
+    high = max(0.0, end[1] - y)
+    back = _toward(end, second[2], 0.35 * high)
+    return [*chain, (x, y + 0.55 * high), back, *second[3:]]
 
 
 def beside(chain: Chain, shift: float) -> Chain:

@@ -43,7 +43,13 @@ def name(text: str, timed: bool = False) -> Label:
     parts = re.fullmatch(r"([A-Za-zα-ωℓ])_?([a-z]{1,2}|[a-z]?_?\d{1,2})", text) or re.fullmatch(r"([^_]{1,9})_(\w{1,3})", text)
     if parts:
         return Label(parts[1], parts[2].strip("_"), timed)
-    return Label(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…", "", timed)
+    return Label(cut(text), "", timed)
+
+
+def cut(text: str) -> str:
+    """At most so many characters of a text."""
+    text = printable(text)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def printable(text: str) -> str:

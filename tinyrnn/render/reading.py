@@ -24,7 +24,7 @@ from .beginnings import set_beginnings
 from .looks import Looks
 from .picture import AFTER, BEFORE, Column, Label, Link, Mark, Picture, Use
 
-_LETTERS = {"input": "xyzuv", "parameter": "WUVAB"}  # for what has no name
+_LETTERS = {"input": "xyzuv", "index": "kjlmn", "parameter": "WUVAB"}  # for what has no name
 
 
 class Term(NamedTuple):
@@ -69,7 +69,7 @@ class _Reader:
             for term in self.terms[node]:
                 self.read_at[term.source].add(node.step)
         self.states = {_kin(node) for node in shown if self.crosses(node)}
-        self.taken = {node.name for node in self.nodes if node.op is None}
+        self.taken = {node.name for node in self.nodes}
         for node in shown:
             self.draw(node)
         for node in self.outputs:
@@ -78,6 +78,7 @@ class _Reader:
         self.place_outsiders()
         number_slots(self.marks)
         set_beginnings(self.marks, self.links)
+        self.tell_apart()
         for number, mark in enumerate(self.marks):
             mark.number = number
         return Picture(self.marks, self.links)
@@ -131,33 +132,33 @@ class _Reader:
         return mark
 
     def draw(self, node: Node) -> None:
-        state, last = self.is_state(node), None
+        """Its operation, or the box of its result, or both."""
+        marks = []
         if not self.looks.moves(node):
-            last = self.mark(self.role(node), self.label(node), node, node.step)
-        if last is None or self.has_box(node, last.role, state):
-            role = "state" if state else "loss" if node in self.outputs and node.shape == () else "value"
-            label = notation.name(node.name or {"state": "s", "loss": "L", "value": "y"}[role], timed=node.step is not None)
-            if role == "loss" and not node.name:
-                label = Label("L")
-            box = self.mark(role, label, node, node.step)
-            if last is not None:
-                self.links.append(Link(last, box))
-            first, last = last or box, box
-        else:
-            first = last
+            marks.append(self.mark(self.role(node), self.label(node), node, node.step))
+        if not marks or self.has_box(node, marks[0].role):
+            marks.append(self.box(node))
         for term in self.terms[node]:
-            self.link(self.source(term, node), first, term)
-        self.drawn[node] = last
-        if state:
-            self.bring_home(node, first, last)
+            self.link(self.source(term, node), marks[0], term)
+        if len(marks) == 2:
+            self.links.append(Link(*marks))
+        if self.is_state(node):
+            self.bring_home(node, marks)
+        self.drawn[node] = marks[-1]
 
-    def has_box(self, node: Node, role: str, state: bool) -> bool:
+    def box(self, node: Node) -> Mark:
+        """The mark of a result."""
+        role = "state" if self.is_state(node) else "loss" if node in self.outputs and node.shape == () else "value"
+        timed = node.step is not None and (role != "loss" or bool(node.name))
+        return self.mark(role, notation.name(node.name or {"state": "s", "loss": "L", "value": "y"}[role], timed), node, node.step)
+
+    def has_box(self, node: Node, role: str) -> bool:
         """Does the operation's result get a mark of its own?"""
-        if node in self.outputs:
-            return not (role == "loss" and node.step is not None and self.label(node).text != "ℓ")
-        return role != "loss" and (state or bool(node.name) and role == "arithmetic")
+        if role == "loss":
+            return node in self.outputs and not node.name
+        return node in self.outputs or self.is_state(node) or (bool(node.name) and not self.is_function(node))
 
-    def bring_home(self, node: Node, *marks: Mark) -> None:
+    def bring_home(self, node: Node, marks: list[Mark]) -> None:
         """What a layer does to the state that its cell has made is drawn with the cell."""
         sources = [term.source for term in self.terms[node] if term.source.step == node.step]
         inner = [s.scope for s in sources if s.op and len(s.scope) > len(node.scope) and s.scope[: len(node.scope)] == node.scope]
@@ -169,11 +170,16 @@ class _Reader:
             return "loss"
         return "arithmetic" if node.op in notation.ARITHMETIC else "activation"
 
+    @staticmethod
+    def is_function(node: Node) -> bool:
+        """Does its name go into its own label, as in σ_i?"""
+        return node.op not in notation.ARITHMETIC and node.op != "getitem"
+
     def label(self, node: Node) -> Label:
         if self.role(node) == "loss":
             return notation.name(node.name or "ℓ", timed=True)
         symbol = self.looks.symbol(node)
-        named = node.name and node.op not in notation.ARITHMETIC and not self.is_state(node) and node not in self.outputs
+        named = node.name and self.is_function(node) and not self.is_state(node) and node not in self.outputs
         return Label(symbol, notation.printable(node.name)[:6] if named and node.name else "")
 
     def source(self, term: Term, reader: Node) -> Mark:
@@ -200,8 +206,9 @@ class _Reader:
         thing = (node,) if role == "parameter" or len(self.read_at[node]) > 1 else (node, step)
         if thing not in self.letters:
             peers = [key for key in self.letters if key[1:] == thing[1:] and key[0].trainable == node.trainable]
-            free = [letter for letter in _LETTERS[role] if letter not in self.taken]
-            self.letters[thing] = free[len(peers)] if len(peers) < len(free) else f"{_LETTERS[role][0]}_{len(peers)}"
+            letters = _LETTERS["index" if getattr(node.dtype, "kind", "f") in "iu" else role]
+            free = [letter for letter in letters if letter not in self.taken | {self.letters[key] for key in peers}]
+            self.letters[thing] = free[0] if free else f"{letters[0]}_{len(peers)}"
         return self.letters[thing]
 
     def link(self, tail: Mark, head: Mark, term: Term) -> None:
@@ -221,6 +228,17 @@ class _Reader:
         for mark in needed:
             mark.column = BEFORE
 
+    def tell_apart(self) -> None:
+        """Parameters that share a name get that of their module as a subscript, unless a frame around the module says it."""
+        framed = {mark.scope for mark in self.marks if mark.role == "state"}
+        loose = [mark for mark in self.marks if mark.role == "parameter" and mark.scope and mark.scope not in framed]
+        owners = defaultdict(set)
+        for mark in loose:
+            owners[mark.column, mark.label].add(mark.scope)
+        for mark in [m for m in loose if len(owners[m.column, m.label]) > 1]:
+            below = notation.cut(mark.scope[-1])
+            mark.label = mark.label._replace(sub=f"{mark.label.sub} {below}".strip())
+
 
 def _kin(node: Node) -> tuple:
     """What an operation has in common with its like at other steps."""
@@ -228,11 +246,21 @@ def _kin(node: Node) -> tuple:
 
 
 def number_slots(marks: list[Mark]) -> None:
-    """Give the n-th mark of its looks in a module at a step the same slot at every step."""
-    seen: Counter[tuple[Column, tuple]] = Counter()
+    """Give the n-th mark of its looks in a module at a step the same slot at every step.
+
+    Where some steps have more marks of these looks than others, the record's own numbers tell which is which.
+    """
+    alike: dict[tuple, dict[Column, list[Mark]]] = defaultdict(lambda: defaultdict(list))
     for mark in marks:
-        offset = mark.time - mark.column if mark.label.timed and mark.time is not None and isinstance(mark.column, int) else 0
-        looks = mark.scope, mark.role, mark.label, offset
-        number = seen[mark.column, looks]
-        seen[mark.column, looks] += 1
-        mark.slot = (*looks, number)
+        late = mark.time - mark.column if mark.label.timed and mark.time is not None and isinstance(mark.column, int) else 0
+        alike[mark.scope, mark.role, mark.label, late, mark.node.op is None][mark.column].append(mark)
+    for looks, steps in alike.items():
+        places = sorted({_place(mark) for peers in steps.values() for mark in peers})
+        same = len({len(peers) for peers in steps.values()}) == 1
+        for peers in steps.values():
+            for n, mark in enumerate(peers):
+                mark.slot = (*looks, n if same or mark.node.op is None else places.index(_place(mark)))
+
+
+def _place(mark: Mark) -> tuple[int, int]:
+    return mark.node.loop or 0, mark.node.ordinal

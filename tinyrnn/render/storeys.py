@@ -17,6 +17,8 @@ from .picture import Label, Link, Mark, Slot
 LANE, GAP, TITLE = 7.0, 12.0, 12.0  # between two arrows side by side, around a storey, for the name of its module
 _INPUT = style.size(Mark("input", Label("x", timed=True), 0, None, time=1))  # type: ignore[arg-type]
 
+_SMALL = 8.0, 2.0  # a port between two modules: only a place to come in
+
 Scope = tuple[str, ...]
 
 
@@ -125,7 +127,7 @@ class _House:
         self.floors = [self.floor(number) for number in range(len(self.storeys.modules))]
         wide = max(floor.width for floor in self.floors)
         self.trunks = list(dict.fromkeys((tail, self.storeys.of[head]) for tail, head in self.between))
-        passing = [trunk for trunk in self.trunks if trunk[1] - self.storeys.of[trunk[0]] > 1]
+        passing = [trunk for trunk in self.trunks if self.passes(*trunk)]
         self.shafts = {trunk: wide + LANE * (i + 1) for i, trunk in enumerate(passing)}
         self.cell = Cell(wide + (LANE * (len(passing) + 1) if passing else 0.0), 0.0, {}, self.sizes)
         y = 0.0
@@ -145,8 +147,15 @@ class _House:
             if of[head] == number:
                 edges[tail if of[tail] == number else (PORT, tail), head] = weight_
         here = {slot: size for slot, size in self.sizes.items() if of[slot] == number}
-        here |= {tail: _INPUT for tail, _ in edges if tail[0] == PORT}
-        return Block(_in_reading_order(here, edges), edges, self.left, self.right).lay_out()
+        module = self.storeys.modules[number] is not None
+        ports = list(dict.fromkeys(tail for tail, _ in edges if tail[0] == PORT))
+        here |= {port: _INPUT if module else _SMALL for port in ports}
+        order = [] if module else [(a, b) for a in ports for b in ports if self.passes(b[1], number) and not self.passes(a[1], number)]
+        return Block(_in_reading_order(here, edges), edges, self.left, self.right, order).lay_out()
+
+    def passes(self, tail: Slot, number: int) -> bool:
+        """Is there a storey between this mark and that storey?"""
+        return number - self.storeys.of[tail] > 1
 
     def put(self, number: int, y: float, wide: float) -> float:
         """Set a storey down at the height y, and say where the next one begins."""
@@ -178,7 +187,7 @@ class _House:
         """From a mark in one storey up to its port in another, and from there on as Graphviz drew it."""
         trunk = tail, self.storeys.of[head]
         port = PORT, tail
-        goal = self.floors[trunk[1]].centre[port]
+        goal = self.bottom(trunk[1], port)
         way = self.up(tail)
         lane = self.gap[trunk[1]] + LANE * [t for t in self.trunks if t[1] == trunk[1]].index(trunk)
         if trunk in self.shafts:
@@ -188,7 +197,12 @@ class _House:
             way += [(x, lane), (goal[0], lane), goal]
         else:
             way += [(way[-1][0], lane), (goal[0], lane), goal]
-        self.cell.curves[tail, head] = curve.joined(curve.rounded(way), self.cell.curves[port, head])
+        self.cell.curves[tail, head] = curve.led_on(curve.rounded(way), self.cell.curves[port, head])
+
+    def bottom(self, number: int, port: Slot) -> Point:
+        floor = self.floors[number]
+        x, y = floor.centre[port]
+        return x, y - floor.size[port][1] / 2
 
     def up(self, slot: Slot) -> list[Point]:
         """Out of a storey."""

@@ -70,7 +70,7 @@ class Unrolled:
         self.lanes = self._number_lanes()
         self.gutter = 12.0 + lane * max(1, len(set(self.lanes.values())) + len(self.buses))
         self.places = self._set_places()
-        self.top = max(place.y + place.cell.height for place in self.places.values())
+        self.top = self.cell.height
 
     def _lay_out_step(self) -> Cell:
         marks = [m for m in self.marks if isinstance(m.column, int) and not m.initial]
@@ -184,7 +184,7 @@ def draw(drawing: Drawing, unrolled: Unrolled) -> None:
     """Draw the forward pass."""
     drawing.frames += unrolled.frames()
     drawing.boxes += [unrolled.box(mark) for mark in unrolled.marks]
-    for link in unrolled.links:
+    for link in sorted(unrolled.links, key=lambda l: l.kind == "recurrent"):  # these lie on top
         ends = f"m{link.tail.number}", f"m{link.head.number}"
         drawing.arrows.append(Arrow(unrolled.chain(link), style.ARROWS[link.kind], ends=ends))
     titles = _titles(list(unrolled.cell.frames))
