@@ -272,7 +272,7 @@ def test_dezero_backward_is_superlinear_in_time():
 
 
 COST_PER_STEP = """
-    import timeit, numpy as np, tinyrnn as tr
+    import time, timeit, numpy as np, tinyrnn as tr
     w, x = tr.Parameter(np.full((4, 4), 0.1, "float32")), tr.tensor(np.ones((2, 4), "float32"))
     def run(T):
         h = x
@@ -280,10 +280,11 @@ COST_PER_STEP = """
             with tr.step(t):
                 h = tr.tanh(h @ w + x)
         h.sum().backward(release=True)
-    run(1_000)  # timeit switches the garbage collector off
-    short = min(timeit.repeat(lambda: run(1_000), number=100, repeat=5)) / 100_000  # as many steps in all as below
-    long = min(timeit.repeat(lambda: run(100_000), number=1, repeat=5)) / 100_000
-    print(short, long)
+    def cost(T):  # of 100,000 steps, in processor time, which other programs disturb less; the garbage collector is off
+        return timeit.timeit(lambda: run(T), number=100_000 // T, timer=time.process_time) / 100_000
+    cost(1_000)
+    short, long = zip(*[(cost(1_000), cost(100_000)) for _ in range(5)])
+    print(min(short), min(long))
 """
 
 
