@@ -17,10 +17,14 @@ import argparse
 import hashlib
 import importlib.util
 import math
+import os
 import signal
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+
+# These matrices are small: a second BLAS thread gains little, and beside other work on the machine the two wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when NumPy is imported
 
 import numpy as np
 
