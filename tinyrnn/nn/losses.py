@@ -221,13 +221,12 @@ def binary_cross_entropy(
     logits, targets, valid = _counted_pair("binary_cross_entropy", logits, targets, mask)
     positive = targets * ops.softplus(-logits)  # −ln σ(x) = ln(1 + e⁻ˣ)
     if positive_weight is not None:
-        positive = positive * _factor("positive_weight", positive_weight, logits)
+        positive = positive * _factor("positive_weight", positive_weight, logits, valid)
     loss = positive + (1 - targets) * ops.softplus(logits)  # −ln(1 − σ(x)) = ln(1 + eˣ)
     counts = _as_numbers(valid, logits)
     loss = _product(loss, counts)
     if weights is not None:
-        weights = _factor("weights", weights, logits)
-        loss = loss * (weights if valid is None else ops.where(valid, weights, 0))
+        loss = loss * _factor("weights", weights, logits, valid)
     return _reduced(loss, counts, reduction)
 
 
@@ -285,9 +284,10 @@ def _counted_pair(loss: str, prediction: Any, target: Any, mask: Any) -> tuple[T
     return prediction, target, valid
 
 
-def _factor(what: str, numbers: Any, like: Tensor) -> Tensor:
-    """Weights in the dtype and the shape of `like`."""
-    return _spread(what, _in_dtype(_data(numbers, like), like.dtype), like.shape)
+def _factor(what: str, numbers: Any, like: Tensor, valid: Tensor | None) -> Tensor:
+    """Weights in the dtype and the shape of `like`, 0 where masked."""
+    factor = _spread(what, _in_dtype(_data(numbers, like), like.dtype), like.shape)
+    return factor if valid is None else ops.where(valid, factor, 0)
 
 
 def _as_numbers(valid: Tensor | None, like: Tensor) -> Tensor | None:
@@ -302,11 +302,10 @@ def _product(a: Any, b: Any) -> Any:
 
 def _weighted(loss: Tensor, valid: Tensor | None, weights: Any, reduction: str) -> Tensor:
     """The loss of each place, 0 where masked, times its weight; a mean is divided by the weights that count."""
-    counts = _as_numbers(valid, loss)
-    if weights is not None:
-        counts = _factor("weights", weights, loss)
-        counts = counts if valid is None else ops.where(valid, counts, 0)
-    return _reduced(_product(loss, None if weights is None else counts), counts, reduction)
+    if weights is None:
+        return _reduced(loss, _as_numbers(valid, loss), reduction)
+    counts = _factor("weights", weights, loss, valid)
+    return _reduced(loss * counts, counts, reduction)
 
 
 def _reduced(loss: Tensor, counts: Tensor | None, reduction: str) -> Tensor:
