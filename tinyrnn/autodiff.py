@@ -7,14 +7,10 @@ gets one share per step, and their sum is its gradient: that sum over time *is* 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
-from numpy import ndarray
-
 from . import backend
-from .backend import Device
 from .graph import RELEASED, Place, Pull, Value, at, modes, recording
 from .ops import cast, move, sum_to, total
 from .primitive import PART, Variadic, check_finite, part
@@ -28,17 +24,8 @@ class Share(NamedTuple):
     gradient: Any
 
 
-BLOCK = 32  # how many uses of a weight are differentiated together, where only their sum matters
-
-
 def shares(
-    output: Value,
-    seed: Any,
-    *,
-    release: bool = False,
-    wanted: Collection[Value] = (),
-    totals: dict[Value, Any] | None = None,
-    gather: bool = False,
+    output: Value, seed: Any, *, totals: dict[Value, Any] | None = None, release: bool = False, only_totals: bool = False
 ) -> Iterator[Share]:
     """Yield every Share of the chain rule, as bare arrays, the youngest use first.
 
@@ -48,85 +35,63 @@ def shares(
         What is differentiated.
     seed : array
         ∂L/∂output, in the shape of `output`.
+    totals : dict, optional
+        Receives the whole gradient, the sum of the shares, of every leaf, and of the values that it has as keys.
     release : bool
         Let go of each value's history as soon as it is passed.
-    wanted : set of Value
-        Values inside the history whose whole gradient is asked for as well.
-    totals : dict, optional
-        Receives the whole gradient, the sum of the shares, of every leaf and of the `wanted`.
-    gather : bool
-        Only the totals matter: compute the shares of a weight together, many time steps at once, and do not yield them.
+    only_totals : bool
+        Yield nothing, and compute the shares of a weight together, many uses at once.
     """
     anomaly = modes().anomaly
-    gathered: dict[tuple[Value, Any], list] = {}
-    gather = gather and not anomaly
+    joint = _JointUses() if only_totals and not anomaly else None
     arrived: dict[Value, Any] = {output: seed}  # the sum of the shares so far: T shares need no memory for T
     frontier = [(-output.serial, output)] if output.op is not None else []
-    with ExitStack() as devices:
-        here = backend.CPU
+    with backend.following() as gpus:
         while frontier:
             y = heappop(frontier)[1]  # the youngest: all that read it have been passed, so its gradient is complete
             op, g = y.op, arrived.pop(y)
-            data = y.args[0].data if op is move else y.data
-            if type(data) is not ndarray:
-                here = _follow(data, here, devices)
-            if wanted and totals is not None and y in wanted:
-                totals[y] = g
-            if op is PART:
-                _to_bundle(y, g, arrived, frontier)
-                if not gather:
-                    yield Share(y.args[0], y, g)
-                continue
             if op is RELEASED:
                 raise _released(y)
+            if gpus.in_use:
+                gpus.follow(y.args[0].data if op is move else y.data)
             if op.many:
                 g = [_zeros_like(data) if part is None else part for part, data in zip(g, y.data)]
+            elif totals and y in totals:
+                totals[y] = g
             args = [a.data if isinstance(a, Value) else a for a in y.args]
             each = op.pull_all(g, y.data, args, y.attrs) if isinstance(op, Variadic) else None
             for i, a in enumerate(y.args):
                 if not isinstance(a, Value) or not a.requires_grad:
                     continue
-                if gather and op.joint_vjp is not None and i == 1 and a.op is None and args[i].ndim == 2:
-                    _check_unchanged(a, y)
-                    uses = gathered.setdefault((a, op), [])
-                    uses.append((g, args[0]))
-                    if len(uses) == BLOCK:
-                        _add_jointly(a, op, uses, arrived)
-                    continue
-                if each is not None:
-                    share = part(each, i)
-                elif (pull := op.pullbacks[i]) is not None:
-                    share = pull(g, y.data, *args, **y.attrs)
-                else:
-                    continue
-                if op.broadcasts and share.shape != args[i].shape:
-                    share = sum_to(share, shape=args[i].shape)
-                if share.dtype != args[i].dtype:
-                    share = cast(share, dtype=args[i].dtype)
-                if anomaly:
-                    check_finite(share, op, y.args, y.place, f"'s gradient towards argument {i}")
                 if a.op is None:
                     _check_unchanged(a, y)
-                    if totals is not None:
-                        arrived[a] = arrived[a] + share if a in arrived else share
+                    if joint is not None and joint.takes(a, op, i, g, args, arrived):
+                        continue
+                share = _share(op, i, g, y.data, args, y.attrs, each)
+                if share is None:
+                    continue
+                if anomaly:
+                    check_finite(share, op, y.args, y.place, f"'s gradient towards argument {i}")
+                if op is PART:
+                    _to_bundle(a, y, share, arrived, frontier)
                 elif a in arrived:
                     arrived[a] = arrived[a] + share
-                else:
+                elif a.op is not None:
                     arrived[a] = share
                     heappush(frontier, (-a.serial, a))
-                if not gather:
+                elif totals is not None:
+                    arrived[a] = share
+                if not only_totals:
                     yield Share(a, y, share)
             if release:
                 y.op, y.args, y.attrs = RELEASED, (), None
-        for (leaf, op), uses in gathered.items():
-            _add_jointly(leaf, op, uses, arrived)
+        if joint is not None:
+            joint.finish(arrived)
     if totals is not None:
         totals.update(arrived)  # only leaves are left
 
 
-def recorded_shares(
-    output: Value, seed: Value, *, wanted: Collection[Value] = (), totals: dict[Value, Any] | None = None
-) -> Iterator[Share]:
+def recorded_shares(output: Value, seed: Value, *, totals: dict[Value, Any] | None = None) -> Iterator[Share]:
     """Yield every Share of the chain rule as a Value whose own history is recorded: the same walk, the same vjps.
 
     Each backward operation is recorded in the place of the forward operation that it differentiates.  The shares that
@@ -136,81 +101,101 @@ def recorded_shares(
     anomaly = modes().anomaly
     arrived: dict[Value, list] = {output: [seed]}  # the terms of each sum
     frontier = [(-output.serial, output)] if output.op is not None else []
-    with ExitStack() as devices:
-        here = backend.CPU
-        while frontier:
-            y = heappop(frontier)[1]
-            op = y.op
-            if op is RELEASED:
-                raise _released(y)
-            data = y.args[0].data if op is move else y.data
-            if type(data) is not ndarray:
-                here = _follow(data, here, devices)
-            if op.many:
-                g: Any = [_constant(_zeros_like(data), y) if part is None else part for part, data in zip(arrived.pop(y), y.data)]
-            else:
-                g = _sum_at(y, arrived.pop(y))
-                if totals is not None and y in wanted:
-                    totals[y] = g
-            if op is PART:
-                _to_bundle(y, g, arrived, frontier)
-                yield Share(y.args[0], y, g)
+    while frontier:
+        y = heappop(frontier)[1]
+        op, terms = y.op, arrived.pop(y)
+        if op is RELEASED:
+            raise _released(y)
+        if op.many:
+            g: Any = [_constant(_zeros_like(data), y) if part is None else part for part, data in zip(terms, y.data)]
+        else:
+            g = _sum_at(y, terms)
+            if totals and y in totals:
+                totals[y] = g
+        each = None
+        if isinstance(op, Variadic):
+            with at(y.place._replace(pull=Pull(y, 0))), recording():
+                each = op.pull_all(g, y, y.args, y.attrs)
+        for i, a in enumerate(y.args):
+            if not isinstance(a, Value) or not a.requires_grad:
                 continue
-            each = None
-            if isinstance(op, Variadic):
-                with at(y.place._replace(pull=Pull(y, 0))), recording():
-                    each = op.pull_all(g, y, y.args, y.attrs)
-            for i, a in enumerate(y.args):
-                if not isinstance(a, Value) or not a.requires_grad or (each is None and op.pullbacks[i] is None):
-                    continue
-                with at(_place_of_share(y, i)), recording():
-                    share = part(each, i) if each is not None else op.pullbacks[i](g, y, *y.args, **y.attrs)
-                    if op.broadcasts and share.shape != a.shape:
-                        share = sum_to(share, shape=a.shape)
-                    if share.dtype != a.dtype:
-                        share = cast(share, dtype=a.dtype)
-                if anomaly:
-                    check_finite(share.data, op, y.args, y.place, f"'s gradient towards argument {i}")
-                if a.op is None:
-                    _check_unchanged(a, y)
-                if a.op is not None or totals is not None:
-                    if a not in arrived:
-                        arrived[a] = []
-                        if a.op is not None:
-                            heappush(frontier, (-a.serial, a))
-                    arrived[a].append(share)
-                yield Share(a, y, share)
+            if a.op is None:
+                _check_unchanged(a, y)
+            with at(_place_of_share(y, i)), recording(), backend.active(backend.device_of(y.data)):
+                share = _share(op, i, g, y, y.args, y.attrs, each)
+            if share is None:
+                continue
+            if anomaly:
+                check_finite(share.data, op, y.args, y.place, f"'s gradient towards argument {i}")
+            if op is PART:
+                _to_bundle(a, y, share, arrived, frontier)
+            elif a in arrived:
+                arrived[a].append(share)
+            elif a.op is not None:
+                arrived[a] = [share]
+                heappush(frontier, (-a.serial, a))
+            elif totals is not None:
+                arrived[a] = [share]
+            yield Share(a, y, share)
     if totals is not None:
         for leaf, terms in arrived.items():
             totals[leaf] = _sum_at(leaf, terms)
 
 
-def _follow(data: Any, here: Device, devices: ExitStack) -> Device:
-    """Make the GPU current on which the walk arrives: the vjps of bare arrays compute there."""
-    device = backend.device_of(data)
-    if device != here:
-        devices.enter_context(backend.active(device))
-    return device
+def _share(op: Any, i: int, g: Any, y: Any, args: Sequence, attrs: dict[str, Any], each: Any) -> Any:
+    """The vjp of `op` towards its argument number i, in the shape and the dtype of that argument; None if it has none."""
+    if op is PART:
+        return g
+    if each is not None:
+        share = part(each, i)
+    elif (pullback := op.pullbacks[i]) is not None:
+        share = pullback(g, y, *args, **attrs)
+    else:
+        return None
+    if op.broadcasts and share.shape != args[i].shape:
+        share = sum_to(share, shape=args[i].shape)  # what broadcasting repeated is added up
+    return share if share.dtype == args[i].dtype else cast(share, dtype=args[i].dtype)
 
 
-def _add_jointly(leaf: Value, op: Any, uses: list, arrived: dict[Value, Any]) -> None:
-    """Add the shares of many uses of a weight, computed together, to what has arrived at it."""
-    if uses:
-        with backend.active(backend.device_of(leaf.data)):
+class _JointUses:
+    """The uses of weights whose shares need not be known one by one: their vjps are computed together, in blocks."""
+
+    BLOCK = 32
+
+    def __init__(self) -> None:
+        self._uses: dict[tuple[Value, Any], list] = {}
+
+    def takes(self, weight: Value, op: Any, i: int, g: Any, args: list, arrived: dict[Value, Any]) -> bool:
+        """Can this use wait until there is a block of them?  Then it is kept until then."""
+        if op.joint_vjp is None or i != 1 or args[1].ndim != 2:
+            return False
+        uses = self._uses.setdefault((weight, op), [])
+        uses.append((g, args[0]))
+        if len(uses) == self.BLOCK:
+            self._add(weight, op, uses, arrived)
+        return True
+
+    def finish(self, arrived: dict[Value, Any]) -> None:
+        """Add the shares of all the uses that are still waiting to what has arrived at their weights."""
+        for (weight, op), uses in self._uses.items():
+            if uses:
+                self._add(weight, op, uses, arrived)
+
+    def _add(self, weight: Value, op: Any, uses: list, arrived: dict[Value, Any]) -> None:
+        with backend.active(backend.device_of(weight.data)):
             share = op.joint_vjp(uses)
-            share = share if share.dtype == leaf.dtype else cast(share, dtype=leaf.dtype)
-            arrived[leaf] = arrived[leaf] + share if leaf in arrived else share
+            share = share if share.dtype == weight.dtype else cast(share, dtype=weight.dtype)
+            arrived[weight] = arrived[weight] + share if weight in arrived else share
         uses.clear()
 
 
-def _to_bundle(y: Value, g: Any, arrived: dict[Value, Any], frontier: list) -> None:
+def _to_bundle(bundle: Value, y: Value, share: Any, arrived: dict[Value, Any], frontier: list) -> None:
     """Lay the gradient of a part at its place among the gradients of the bundle that it is part of."""
-    bundle, k = y.args[0], y.attrs["index"]
     if bundle not in arrived:
         arrived[bundle] = [None] * len(bundle.data)
         heappush(frontier, (-bundle.serial, bundle))
-    parts = arrived[bundle]
-    parts[k] = g if parts[k] is None else parts[k] + g
+    parts, k = arrived[bundle], y.attrs["index"]
+    parts[k] = share if parts[k] is None else parts[k] + share
 
 
 def _place_of_share(y: Value, i: int) -> Place:
@@ -230,7 +215,8 @@ def _sum_at(y: Value, terms: list) -> Value:
 
 def _zeros_like(array: Any) -> Any:
     """The gradient of a part that nobody used."""
-    return backend.namespace((array,)).zeros_like(array)
+    with backend.active(backend.device_of(array)):
+        return backend.namespace((array,)).zeros_like(array)
 
 
 def _constant(array: Any, like: Value) -> Value:
@@ -297,16 +283,15 @@ def differentiate(
     output: Value, gradient: Any = None, *, wanted: Collection[Value] = (), create_graph: bool = False, release: bool = False
 ) -> dict[Value, Any]:
     """The whole gradients of the leaves of a history, and of the `wanted` values in it: arrays, or Values with `create_graph`."""
-    totals: dict[Value, Any] = {}
+    totals: dict[Value, Any] = dict.fromkeys(wanted)
     seed = seed_of(output, gradient, create_graph)
     if create_graph:
-        walk = recorded_shares(output, seed, wanted=wanted, totals=totals)
+        walk = recorded_shares(output, seed, totals=totals)
     else:
-        walk = shares(output, seed, release=release, wanted=wanted, totals=totals, gather=True)
-    with backend.active(backend.device_of(output.data)):
-        for _ in walk:
-            pass
-    return totals
+        walk = shares(output, seed, totals=totals, release=release, only_totals=True)
+    for _ in walk:
+        pass
+    return {value: g for value, g in totals.items() if g is not None}
 
 
 def backward(output: Any, gradient: Any = None, create_graph: bool = False, release: bool = False) -> None:

@@ -121,6 +121,28 @@ def active(device: Device) -> Any:
     return nullcontext() if device.kind == "cpu" else _cupy().cuda.Device(device.index)
 
 
+class following:
+    """A context in which the current GPU is the one of the array that `follow` saw last."""
+
+    def __init__(self) -> None:
+        self.in_use = len(set(map(id, _LIBRARIES.values()))) > 1  # else there is nothing to follow
+        self._device, self._active = CPU, active(CPU)
+
+    def __enter__(self) -> following:
+        return self
+
+    def follow(self, array: Any) -> None:
+        """Compute where this array is from now on."""
+        device = device_of(array)
+        if device != self._device:
+            self._active.__exit__(None, None, None)
+            self._device, self._active = device, active(device)
+            self._active.__enter__()
+
+    def __exit__(self, *exception: Any) -> None:
+        self._active.__exit__(*exception)
+
+
 def common_device(arrays: Any) -> Device:
     """The one device of all these arrays; Python numbers follow any.  Mixed devices are an error that names them."""
     found = {device_of(a) for a in arrays if getattr(a, "shape", None) is not None and not isinstance(a, numpy.generic)}
