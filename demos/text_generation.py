@@ -478,6 +478,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"stopped after step {training.step}; to go on: python demos/text_generation.py --resume --out {options.out}")
         return 130
 
+    if training.step not in training.validation:  # it was interrupted, and not trained any further now
+        training.validation[training.step] = validate(model, corpus.validation)
+
     temperatures = [0.5, 1.0, 1.5, *([options.temperature] if options.temperature else [])]
     samples = sample(model, corpus, prompt, temperatures, options.length, settings["seed"])
     text = "\n\n".join(f"---- temperature {t:g} ----\n{written}" for t, written in zip(temperatures, samples, strict=True))
@@ -487,7 +490,7 @@ def main(arguments: list[str] | None = None) -> int:
     draw_unrolled(model, corpus, out / "unrolled.svg")
     draw_loss(training.losses, training.validation, out / "loss.png")
 
-    print(f"{list(training.validation.values())[-1]:.3f} bits per character on text it has not seen, after {training.step} steps")
+    print(f"{training.validation[training.step]:.3f} bits per character on text it has not seen, after {training.step} steps")
     for name in ("samples.txt", "hidden_states.png", "unrolled.svg", "loss.png", CHECKPOINT):
         print(f"wrote {out / name}")
     return 0

@@ -87,7 +87,11 @@ def test_interrupted_it_keeps_everything_and_says_how_to_go_on(without_pictures,
         assert main([*options, str(tmp_path / "parts")]) == 130
     assert len(losses(tmp_path / "parts")) == 3
     assert f"to go on: python demos/text_generation.py --resume --out {tmp_path / 'parts'}" in capsys.readouterr().out
-    assert main(["--resume", "--out", str(tmp_path / "parts")]) == 0
+
+    capsys.readouterr()
+    assert main(["--resume", "--steps", "3", "--out", str(tmp_path / "parts")]) == 0
+    assert "text it has not seen, after 3 steps" in capsys.readouterr().out
+    assert main(["--resume", "--steps", "14", "--out", str(tmp_path / "parts")]) == 0
     assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
 
 
