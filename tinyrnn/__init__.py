@@ -1,6 +1,6 @@
 """tinyrnn: recurrent networks whose backpropagation through time is autograd, seen, explained and trained."""
 
-from . import ops
+from . import io, nn, ops, optim
 from .autodiff import grad
 from .backend import Device, DeviceError, manual_seed, use
 from .gradcheck import gradcheck
@@ -13,5 +13,6 @@ __all__ = [
     *("Device", "DeviceError", "Graph", "Parameter", "Tensor"),
     *("detect_anomaly", "from_dlpack", "grad", "gradcheck", "manual_seed", "named", "no_grad", "ones", "randn", "recording"),
     *("scope", "step", "tape", "tensor", "unchain", "use", "zeros"),
+    *("io", "nn", "optim"),
     *ops.__all__,
 ]
