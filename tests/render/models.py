@@ -5,10 +5,10 @@ import numpy as np
 import tinyrnn as tr
 from tinyrnn import nn
 
-I, H, N, V = 3, 4, 2, 6
+D, H, N, V = 3, 4, 2, 6
 
 
-def sequence(steps, size=I):
+def sequence(steps, size=D):
     return tr.tensor(np.random.default_rng(0).normal(size=(steps, N, size)).astype("float32"))
 
 
@@ -23,21 +23,21 @@ def mean_square(layer, **options):
 
 
 def with_lengths(steps):
-    y, _ = nn.LSTM(I, H)(sequence(steps), lengths=[steps, 1])
+    y, _ = nn.LSTM(D, H)(sequence(steps), lengths=[steps, 1])
     return tr.mean(y * y)
 
 
 def recorded(steps):
     """With the history that no gradient needs."""
     with tr.recording():
-        y, (_, c) = nn.LSTM(I, H, 2)(sequence(steps), lengths=[steps, 1])
+        y, (_, c) = nn.LSTM(D, H, 2)(sequence(steps), lengths=[steps, 1])
         return tr.mean(y * y) + tr.sum(c)
 
 
 def tokens(steps):
     """A language model: embedding, recurrent layer, scores, loss after the loop."""
     rng = np.random.default_rng(1)
-    embedding, rnn, scores = nn.Embedding(V, I), nn.LSTM(I, H), nn.Linear(H, V)
+    embedding, rnn, scores = nn.Embedding(V, D), nn.LSTM(D, H), nn.Linear(H, V)
     text = rng.integers(V, size=(steps + 1, N))
     y, _ = rnn(embedding(text[:-1]))
     return nn.cross_entropy(scores(y), text[1:])
@@ -45,7 +45,7 @@ def tokens(steps):
 
 def stepwise(steps):
     """A loss at every step, added up over time."""
-    cell, x = nn.LSTMCell(I, H), sequence(steps)
+    cell, x = nn.LSTMCell(D, H), sequence(steps)
     state, total = cell.initial_state(N), 0.0
     with tr.recording():
         for t in range(steps):
@@ -58,7 +58,7 @@ def stepwise(steps):
 def own_loop(steps):
     """No module, no loop of the library's: only `step`."""
     rng = np.random.default_rng(2)
-    W, U = (tr.Parameter(rng.normal(size=(n, H)).astype("float32"), name=name) for n, name in ((I, "W"), (H, "U")))
+    W, U = (tr.Parameter(rng.normal(size=(n, H)).astype("float32"), name=name) for n, name in ((D, "W"), (H, "U")))
     x, h = sequence(steps), tr.zeros(N, H)
     for t in range(steps):
         with tr.step(t):
@@ -70,7 +70,7 @@ class Peephole(nn.Module):
     """A user's own cell: a leaky integrator whose gate sees the past."""
 
     def __init__(self):
-        self.W, self.U, self.V = (tr.Parameter(nn.init.glorot(n, H)) for n in (I, H, I))
+        self.W, self.U, self.V = (tr.Parameter(nn.init.glorot(n, H)) for n in (D, H, D))
         self.p = tr.Parameter(nn.init.zeros(H))
 
     def forward(self, x, s):
@@ -88,7 +88,7 @@ class Gates(nn.Module):
     """A user's own cell made of modules."""
 
     def __init__(self):
-        self.gate, self.candidate = nn.Linear(I + H, H), nn.Linear(I + H, H)
+        self.gate, self.candidate = nn.Linear(D + H, H), nn.Linear(D + H, H)
 
     def forward(self, x, h):
         both = tr.concatenate(x, h, axis=-1)
@@ -104,14 +104,14 @@ def own_modules(steps):
 def learnt_start(steps):
     """The initial state is a parameter."""
     start = tr.Parameter(np.zeros((1, N, H), "float32"), name="h_0")
-    y, _ = nn.GRU(I, H)(sequence(steps), start)
+    y, _ = nn.GRU(D, H)(sequence(steps), start)
     return tr.mean(y * y)
 
 
 def plain(steps):
     """No time at all."""
-    net = nn.Sequential(nn.Linear(I, H), nn.Linear(H, 2))
-    return tr.mean(tr.tanh(net(tr.tensor(np.ones((N, I), "float32"), name="x"))))
+    net = nn.Sequential(nn.Linear(D, H), nn.Linear(H, 2))
+    return tr.mean(tr.tanh(net(tr.tensor(np.ones((N, D), "float32"), name="x"))))
 
 
 def leaps(steps):
@@ -125,7 +125,7 @@ def leaps(steps):
 
 
 def encoder_decoder(steps):
-    encoder, decoder = nn.GRU(I, H), nn.RNN(I, H)
+    encoder, decoder = nn.GRU(D, H), nn.RNN(D, H)
     _, state = encoder(sequence(steps))
     y, _ = decoder(sequence(steps), state)
     return tr.mean(y * y)
@@ -133,18 +133,18 @@ def encoder_decoder(steps):
 
 def dropout(steps):
     tr.manual_seed(0)
-    return mean_square(nn.LSTM(I, H, 2, dropout=0.5))(steps)
+    return mean_square(nn.LSTM(D, H, 2, dropout=0.5))(steps)
 
 
 MODELS = {
-    "rnn": mean_square(nn.RNN(I, H)),
-    "lstm": mean_square(nn.LSTM(I, H)),
-    "gru": mean_square(nn.GRU(I, H)),
-    "gru_before": mean_square(nn.GRU(I, H, reset_after=False)),
-    "lstm2": mean_square(nn.LSTM(I, H, 2)),
-    "rnn3": mean_square(nn.RNN(I, H, 3)),
-    "bidirectional": mean_square(nn.RNN(I, H, bidirectional=True)),
-    "bidirectional2": mean_square(nn.GRU(I, H, 2, bidirectional=True)),
+    "rnn": mean_square(nn.RNN(D, H)),
+    "lstm": mean_square(nn.LSTM(D, H)),
+    "gru": mean_square(nn.GRU(D, H)),
+    "gru_before": mean_square(nn.GRU(D, H, reset_after=False)),
+    "lstm2": mean_square(nn.LSTM(D, H, 2)),
+    "rnn3": mean_square(nn.RNN(D, H, 3)),
+    "bidirectional": mean_square(nn.RNN(D, H, bidirectional=True)),
+    "bidirectional2": mean_square(nn.GRU(D, H, 2, bidirectional=True)),
     "lengths": with_lengths,
     "recorded": recorded,
     "dropout": dropout,

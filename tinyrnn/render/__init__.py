@@ -71,7 +71,9 @@ def render(
     """
     suffix = Path(path).suffix.lower().lstrip(".")
     if suffix not in ("svg", "pdf", "png"):
-        raise ValueError(f"{str(path)!r}: the suffix says what to write, .svg, .pdf or .png; not {'.' + suffix if suffix else 'none'!r}")
+        raise ValueError(
+            f"{str(path)!r}: the suffix says what to write, .svg, .pdf or .png; not {'.' + suffix if suffix else 'none'!r}"
+        )
     drawing = draw(graph, gradients=gradients, shapes=shapes, values=values)
     if suffix == "svg":
         Path(path).write_text(write_svg(drawing, background), encoding="utf-8")

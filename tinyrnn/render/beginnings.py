@@ -18,6 +18,7 @@ def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
         if tail.initial or not link.uses or not isinstance(head.column, int) or not _may_begin(tail):
             continue
         model = read.get(_position(link))
+        state: Mark | None
         if model is not None:
             state, way = model.tail, model.head.column - model.tail.column  # type: ignore[operator]
         elif tail.node.carried:
@@ -25,7 +26,7 @@ def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
         else:
             continue
         _begin(tail, state, head.column, way, steps[0] - 1 if way > 0 else steps[-1] + 1)
-        same = found.setdefault((tail.node, tail.slot, tail.time), tail)
+        same = found.setdefault((tail.node, state and state.slot, tail.time), tail)
         if same is not tail:  # two steps look back beyond the first one
             marks.remove(tail)
             for other in links:
@@ -34,7 +35,7 @@ def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
 
 def _may_begin(mark: Mark) -> bool:
     """A leaf, or what a time loop was handed: nothing that a step has computed."""
-    return mark.node.carried and mark.node.step is None or mark.node.op is None
+    return (mark.node.carried and mark.node.step is None) or mark.node.op is None
 
 
 def _position(link: Link) -> tuple:
@@ -54,7 +55,8 @@ def _begin(mark: Mark, state: Mark | None, reader: int, way: int, first: int) ->
     if mark.role == "input":
         mark.role = "state"
     if state is not None:
-        mark.slot, mark.scope = state.slot if abs(way) == 1 else (*state.slot, way), state.scope
+        mark.scope = state.scope
+        mark.slot = state.slot if mark.time == first + 1 else (*state.slot, mark.time)
         if mark.node.name is None:
             mark.label = state.label
     mark.label = Label(mark.label.text, mark.label.sub, timed=mark.node.name is None or mark.node.carried)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from . import engine, style
@@ -24,7 +24,7 @@ class Cell:
     centre: dict[Slot, Point]
     size: dict[Slot, Size]
     curves: dict[Edge, Chain] = field(default_factory=dict)
-    frames: dict[tuple[str, ...], tuple[float, float, float, float]] = field(default_factory=dict)  # of modules
+    frames: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)  # of modules, by name
 
     def row(self, slot: Slot) -> list[Slot]:
         y = self.centre[slot][1]
@@ -55,7 +55,7 @@ class Cell:
 
 @dataclass
 class Block:
-    """What Graphviz is asked to arrange: slots with their sizes, arrows with their weights, and pairs in order from left to right.
+    """What Graphviz is asked to arrange: slots with sizes, arrows with weights, and pairs whose left-to-right order is given.
 
     `left` and `right` are the slots at which arrows from and to the neighbouring steps come in and go out.
     """
@@ -144,11 +144,11 @@ def _numbers(text: str) -> tuple[float, ...]:
 PORT = "port"  # (PORT, a slot elsewhere) stands in a block for what comes into it from there
 
 
-def sizes_of(marks: Iterable[Mark], size: Callable[[Mark], Size]) -> dict[Slot, Size]:
+def sizes_of(marks: Iterable[Mark]) -> dict[Slot, Size]:
     """The room each slot needs: that of its largest mark at any step, so that every step looks the same."""
     sizes: dict[Slot, Size] = {}
     for mark in marks:
-        wide, high = size(mark)
+        wide, high = style.size(mark)
         old = sizes.get(mark.slot, (0.0, 0.0))
         sizes[mark.slot] = max(wide, old[0]), max(high, old[1])
     return sizes

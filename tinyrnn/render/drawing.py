@@ -64,7 +64,8 @@ class Text(NamedTuple):
 
     @property
     def width(self) -> float:
-        return text_width(self.text, self.size)
+        """Generously: where there is no Helvetica, another font stands in for it."""
+        return 1.1 * text_width(self.text, self.size)
 
 
 @dataclass

@@ -11,14 +11,16 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib.util import find_spec
 
-TIME_OUT = 20.0  # seconds
+TIME_OUT, DPI = 20.0, 150  # seconds, and dots per inch of a png
 
 _PYGRAPHVIZ = """
 import sys, pygraphviz
 program, form = sys.argv[1:]
 graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
-sys.stdout.buffer.write(graph.draw(format=form, prog=program, args="-n2" if program == "neato" else ""))
-"""
+if form == "png":
+    graph.graph_attr["dpi"] = "DPI"
+sys.stdout.buffer.write(graph.draw(format=form, prog=program))
+""".replace("DPI", str(DPI))
 
 
 def lay_out(source: str) -> str:
@@ -34,14 +36,14 @@ def _laid_out(source: str) -> bytes:
 
 def paint(source: str, form: str) -> bytes:
     """A DOT text whose positions are pinned, as a pdf or png."""
-    return _run(source, "neato", form)
+    return _run(source, "nop2", form)  # also known as neato -n2
 
 
 def _command(program: str, form: str) -> list[str]:
     """What to run: it reads DOT and writes `form`."""
     dot = shutil.which("dot")
     if dot:
-        return [dot, f"-K{program}", f"-T{form}", *(["-n2"] if program == "neato" else [])]
+        return [dot, f"-K{program}", f"-T{form}", *([f"-Gdpi={DPI}"] if form == "png" else [])]
     if find_spec("pygraphviz"):
         return [sys.executable, "-P", "-c", _PYGRAPHVIZ, program, form]
     raise RuntimeError(

@@ -41,7 +41,7 @@ class Scale:
 
     def legend(self) -> list[Sample]:
         """Three widths, and a sample of what is exactly 0 or explodes, if that occurs."""
-        samples = []
+        samples = [Sample("gradient ‖∂L/∂·‖")]
         if any(0 < norm <= EXPLODING for norm in self.norms):
             for power in dict.fromkeys((self.low, (self.low + self.high) // 2, self.high)):
                 samples.append(Sample("10" + str(power).translate(_SUPERSCRIPT), stroke=self.stroke(10.0**power)))
@@ -66,7 +66,7 @@ def draw(drawing: Drawing, unrolled: Unrolled, flow: Flow) -> Scale:
     """Beside every forward arrow draw a dashed one that runs back, as wide as the gradient it carries."""
     flows = [(link, size) for link in unrolled.links if (size := norm(link, flow)) is not None]
     scale = Scale([size for _, size in flows])
-    for link, size in flows:
+    for link, size in sorted(flows, key=lambda f: f[1]):  # the largest ones on top
         stroke = scale.stroke(size)
         ends = f"m{link.head.number}", f"m{link.tail.number}"
         what = f"∂L/∂{link.tail.title}" + (f" through {link.head.title}" if link.uses else "")

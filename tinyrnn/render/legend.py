@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from . import curve, style
+from . import curve
 from .drawing import Arrow, Box, Drawing, Text
 from .style import ARROWS, ROLES, Stroke, text_width
 
@@ -34,7 +34,7 @@ def roles(drawing: Drawing) -> list[Sample]:
 def draw(drawing: Drawing, *groups: list[Sample]) -> None:
     """Write the entries below a drawing, each group in lines of its own, none wider than the drawing."""
     left, y, right, _ = drawing.bounds()
-    right = max(right, left + 150.0)
+    right = max(right, left + 250.0)
     y -= 4.0
     for group in groups:
         x = left

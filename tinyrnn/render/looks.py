@@ -1,17 +1,17 @@
 """Which recorded operations are drawn, and what is behind those that are not.
 
-  movers      an operation that only moves numbers (slice, reshape, split, broadcast, cast) is an arrow, not a mark
-  constants   go into the label of their operation, 1− , ×2 ; adding 0 is nothing
-  conditions  bools decide, they do not compute: they are not drawn; `where` that keeps a special case out is nothing
-  means       Σ and ÷n is one "mean"
-  stretched   an array without a name or a gradient, stretched to fit, is a constant
-  indices     of the arrays in an index the last one is drawn: those before it count the rows
+movers      an operation that only moves numbers (slice, reshape, split, broadcast, cast) is an arrow, not a mark
+constants   go into the label of their operation, 1− , ×2 ; adding 0 is nothing
+conditions  bools decide, they do not compute: they are not drawn; `where` that keeps a special case out is nothing
+means       Σ and ÷n is one "mean"
+stretched   an array without a name or a gradient, stretched to fit, is a constant
+indices     of the arrays in an index the last one is drawn: those before it count the rows
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import Any
 
 from ..tape import Constant, Node

@@ -108,7 +108,7 @@ class _Reader:
                 for term in self.terms[node]:
                     inner = term.source
                     joins = inner.op == "add" and not inner.name and readers[inner] == 1 and inner not in self.outputs
-                    if joins and (inner.scope, inner.step) == (node.scope, node.step) and not inner.shape == ():
+                    if joins and (inner.scope, inner.step) == (node.scope, node.step) and inner.shape != ():
                         flat += self.terms.pop(inner)
                     else:
                         flat.append(term)
@@ -141,7 +141,7 @@ class _Reader:
         for term in self.terms[node]:
             self.link(self.source(term, node), marks[0], term)
         if len(marks) == 2:
-            self.links.append(Link(*marks))
+            self.links.append(Link(marks[0], marks[1]))
         if self.is_state(node):
             self.bring_home(node, marks)
         self.drawn[node] = marks[-1]
@@ -150,7 +150,9 @@ class _Reader:
         """The mark of a result."""
         role = "state" if self.is_state(node) else "loss" if node in self.outputs and node.shape == () else "value"
         timed = node.step is not None and (role != "loss" or bool(node.name))
-        return self.mark(role, notation.name(node.name or {"state": "s", "loss": "L", "value": "y"}[role], timed), node, node.step)
+        return self.mark(
+            role, notation.name(node.name or {"state": "s", "loss": "L", "value": "y"}[role], timed), node, node.step
+        )
 
     def has_box(self, node: Node, role: str) -> bool:
         """Does the operation's result get a mark of its own?"""
@@ -166,7 +168,12 @@ class _Reader:
             mark.scope = max(inner, key=len, default=node.scope)
 
     def role(self, node: Node) -> str:
-        if node.shape == () and node.step is not None and all(t.source.shape != () for t in self.terms[node]) and self.terms[node]:
+        if (
+            node.shape == ()
+            and node.step is not None
+            and all(t.source.shape != () for t in self.terms[node])
+            and self.terms[node]
+        ):
             return "loss"
         return "arithmetic" if node.op in notation.ARITHMETIC else "activation"
 
@@ -194,7 +201,9 @@ class _Reader:
         if use not in self.leaves:
             role = "parameter" if node.trainable else "state" if node.carried else "input"
             timed = not node.trainable and (pick is not None or (step is not None and len(self.read_at[node]) == 1))
-            label = notation.name(node.name or ("s" if node.carried else self.letter(role, node, step)), timed=timed or node.carried)
+            label = notation.name(
+                node.name or ("s" if node.carried else self.letter(role, node, step)), timed=timed or node.carried
+            )
             mark = self.leaves[use] = self.mark(role, label, node, step)
             mark.scope = scope
             if pick is not None:
@@ -212,12 +221,14 @@ class _Reader:
         return self.letters[thing]
 
     def link(self, tail: Mark, head: Mark, term: Term) -> None:
-        same = next((l for l in reversed(self.links[-8:]) if l.tail is tail and l.head is head and l.detached == term.detached), None)
-        if same is None:
-            same = Link(tail, head, detached=term.detached)
-            self.links.append(same)
-        if term.use not in same.uses:
-            same.uses.append(term.use)
+        for link in reversed(self.links):  # those of this operation are the latest
+            if link.head is not head:
+                break
+            if link.tail is tail and link.detached == term.detached:
+                if term.use not in link.uses:
+                    link.uses.append(term.use)
+                return
+        self.links.append(Link(tail, head, [term.use], term.detached))
 
     def place_outsiders(self) -> None:
         """What ran outside every step ran before the loop if a step needs it, and else after it."""

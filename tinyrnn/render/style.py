@@ -70,4 +70,6 @@ def size(mark: Mark) -> tuple[float, float]:
         return max(CIRCLE, wide + (4.0 if len(mark.label.text) < 2 else 9.0)), CIRCLE
     wide = max(27.0, wide + (14.0 if shape == "ellipse" else 11.0))
     rows = max((text_width(row, ROW_SIZE) + 9.0 for row in mark.rows), default=0.0)
+    if shape == "ellipse" and mark.rows:  # the corners of an ellipse are cut off
+        return max(wide, 1.4 * rows), HEIGHT + (ROW + 3.0) * len(mark.rows)
     return max(wide, rows), HEIGHT + ROW * len(mark.rows)

@@ -10,13 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import curve, style
+from .assembly import INSET, TITLE_SIZE, lay_out
 from .cell import Block, Cell, sizes_of, weight
 from .curve import Chain, Point
 from .drawing import Arrow, Box, Drawing, Frame, Text
 from .picture import AFTER, BEFORE, Column, Link, Mark, Picture, Slot
-from .storeys import lay_out
 
 CAPTION, LANE = 15.0, 7.0  # the height of "t = 1", from one arrow of a gutter to the next
+CLEARANCE = 6.0  # between two beginnings, one above the other
+LOW, HIGH = -5.5, 2.5  # where the arrow to the next step and that to the bus leave a mark that has both
 
 
 @dataclass
@@ -35,11 +37,11 @@ class Place:
         x, y = self.cell.centre[slot]
         return x + self.x, y + self.y
 
-    def end(self, slot: Slot, side: int) -> list[Point]:
+    def end(self, slot: Slot, side: int, shift: float) -> list[Point]:
         """From a mark out at its left (−1) or right (+1); over the row, if something stands in the way."""
         (x, y), (wide, high) = self.centre(slot), self.cell.size[slot]
         if self.cell.clear(slot, side):
-            return [(x + side * wide / 2, y)]
+            return [(x + side * wide / 2, y + shift)]
         x += side * wide / 4
         return [(x, y + high * 0.43), (x, self.y + self.cell.channel(slot, +1) + 7.0)]
 
@@ -67,6 +69,9 @@ class Unrolled:
         self.steps = sorted({m.column for m in self.marks if isinstance(m.column, int) and not m.initial})
         self.cell = self._lay_out_step()
         self.buses = self._number_buses()
+        leaving = [link for link in self.links if link.head.column != link.tail.column]
+        ways = {(link.tail.slot, link.tail.initial, bool(self.bus(link))) for link in leaving}
+        self.forked = {(slot, initial) for slot, initial, by_bus in ways if by_bus and (slot, initial, False) in ways}
         self.lanes = self._number_lanes()
         self.gutter = 12.0 + lane * max(1, len(set(self.lanes.values())) + len(self.buses))
         self.places = self._set_places()
@@ -74,8 +79,8 @@ class Unrolled:
 
     def _lay_out_step(self) -> Cell:
         marks = [m for m in self.marks if isinstance(m.column, int) and not m.initial]
-        inside = [l for l in self.links if l.tail.column == l.head.column and isinstance(l.head.column, int) and not l.tail.initial]
-        return lay_out(marks, [l for l in self.links if l.recurrent], inside)
+        inside = [link for link in self.links if link.tail.column == link.head.column and link.head.column in self.steps]
+        return lay_out(marks, [link for link in self.links if link.recurrent], inside)
 
     def neighbours(self, link: Link) -> bool:
         """Does it lead from one step to the next, or back to the one before?"""
@@ -91,15 +96,17 @@ class Unrolled:
 
     def _number_buses(self) -> dict[tuple[Slot, str], int]:
         """A bus for each thing that enters or leaves the loop."""
-        taken = dict.fromkeys((l.tail.slot, bus) for l in self.links if (bus := self.bus(l)))
+        taken = dict.fromkeys((link.tail.slot, bus) for link in self.links if (bus := self.bus(link)))
         return {thing: number for number, thing in enumerate(taken)}
 
     def _number_lanes(self) -> dict[Slot, int]:
         """For each slot that an arrow through a gutter leads to, its lane: one for each state, the highest one leftmost."""
-        crossing = [l for l in self.links if l.recurrent and not self.bus(l)]
-        states = dict.fromkeys(l.tail.slot for l in sorted(crossing, key=lambda l: -self.height(l.tail, l.head)))
-        lane = {slot: number for number, slot in enumerate(states)}
-        return {l.head.slot: lane[l.tail.slot] for l in sorted(crossing, key=lambda l: l.tail.initial, reverse=True)}
+        crossing = [link for link in self.links if link.recurrent and not self.bus(link)]
+        crossing.sort(key=lambda link: -self.height(link.tail, link.head))
+        lane = {slot: number for number, slot in enumerate(dict.fromkeys(link.tail.slot for link in crossing))}
+        return {
+            link.head.slot: lane[link.tail.slot] for link in sorted(crossing, key=lambda link: link.tail.initial, reverse=True)
+        }
 
     def height(self, mark: Mark, reader: Mark) -> float:
         """At which height of the step it stands; a beginning without a state of its own at that of its reader."""
@@ -125,18 +132,26 @@ class Unrolled:
 
     def _block(self, where: str) -> Cell | None:
         marks = [m for m in self.marks if m.column == where]
-        edges = {(l.tail.slot, l.head.slot): weight(l) for l in self.links if l.head.column == l.tail.column == where}
-        return Block(sizes_of(marks, style.size), edges).lay_out() if marks else None
+        edges = {
+            (link.tail.slot, link.head.slot): weight(link) for link in self.links if link.head.column == link.tail.column == where
+        }
+        return Block(sizes_of(marks), edges).lay_out() if marks else None
 
     def _beginnings(self, column: int) -> Cell | None:
         """The states from before the first step, each at the height of those that follow it."""
         marks = [m for m in self.marks if m.initial and m.column == column]
         if not marks:
             return None
-        sizes = sizes_of(marks, style.size)
-        readers = {l.tail: l.head for l in reversed(self.links) if l.tail in marks}
+        sizes = sizes_of(marks)
+        readers = {link.tail: link.head for link in reversed(self.links) if link.tail in marks}
         wide = max(width for width, _ in sizes.values())
-        centre = {m.slot: (wide / 2, self.height(m, readers[m])) for m in marks}
+        centre: dict[Slot, Point] = {}
+        ceiling = self.cell.height
+        for mark in sorted(marks, key=lambda mark: -self.height(mark, readers[mark])):
+            half = sizes[mark.slot][1] / 2
+            y = min(self.height(mark, readers[mark]), ceiling - half)
+            centre[mark.slot] = wide / 2, y
+            ceiling = y - half - CLEARANCE
         return Cell(wide, self.cell.height, centre, sizes)
 
     # -- shapes --------------------------------------------------------------------------------------------------
@@ -154,18 +169,20 @@ class Unrolled:
             return curve.moved(source.cell.curves[tail, head], source.x, source.y)
         bus = self.bus(link)
         if bus:
-            return self._by_bus(source, target, tail, head, bus)
+            return self._by_bus(source, target, link, bus)
         way = 1 if source.x < target.x else -1
         number = self.lanes[head]
         x = (target.x if way > 0 else source.x) - self.gutter + self.lane * (number + 1)
-        out, into = source.end(tail, way), target.entrance(head, -way, number)
+        out = source.end(tail, way, LOW if (tail, link.tail.initial) in self.forked else 0.0)
+        into = target.entrance(head, -way, number)
         return curve.rounded([*out, (x, out[-1][1]), (x, into[0][1]), *into])
 
-    def _by_bus(self, source: Place, target: Place, tail: Slot, head: Slot, bus: str) -> Chain:
-        number = self.buses[tail, bus]
+    def _by_bus(self, source: Place, target: Place, link: Link, bus: str) -> Chain:
+        tail, number = link.tail.slot, self.buses[link.tail.slot, bus]
         lane = self.lane * (len(set(self.lanes.values())) + number + 1)
         up, down = source.right + lane, target.x - self.gutter + lane
-        out, into = source.end(tail, +1), target.entrance(head, -1, 0)
+        out = source.end(tail, +1, HIGH if (tail, link.tail.initial) in self.forked else 0.0)
+        into = target.entrance(link.head.slot, -1, 0)
         height = self.top + 4.0 + self.lane * (number + 1) if bus == AFTER else -CAPTION - self.lane * (number + 1)
         over = [] if abs(up - down) < 1.0 else [(up, height), (down, height)]  # neighbours need no bus
         return curve.rounded([*out, (up, out[-1][1]), *over, (down, into[0][1]), *into])
@@ -184,20 +201,20 @@ def draw(drawing: Drawing, unrolled: Unrolled) -> None:
     """Draw the forward pass."""
     drawing.frames += unrolled.frames()
     drawing.boxes += [unrolled.box(mark) for mark in unrolled.marks]
-    for link in sorted(unrolled.links, key=lambda l: l.kind == "recurrent"):  # these lie on top
+    for link in sorted(unrolled.links, key=lambda link: link.kind == "recurrent"):  # these lie on top
         ends = f"m{link.tail.number}", f"m{link.head.number}"
         drawing.arrows.append(Arrow(unrolled.chain(link), style.ARROWS[link.kind], ends=ends))
-    titles = _titles(list(unrolled.cell.frames))
+    titles = [_title(unrolled.cell, name) for name in unrolled.cell.frames]
     for t in unrolled.steps:
         x = unrolled.places[t].x
         drawing.texts.append(Text(x + unrolled.cell.width / 2, -CAPTION / 2, f"t = {t + 1}"))
-        for scope, (x0, _, _, y1) in unrolled.cell.frames.items():
-            drawing.texts.append(Text(x + x0 + 6.0, y1 - 8.0, titles[scope], "start", 8.0))
+        drawing.texts += [title._replace(x=x + title.x) for title in titles]
 
 
-def _titles(scopes: list[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """The names of modules, without what all of them begin with."""
-    common = 0
-    while len({scope[: common + 1] for scope in scopes}) == 1 and all(len(scope) > common + 1 for scope in scopes):
-        common += 1
-    return {scope: ".".join(scope[common:]) for scope in scopes}
+def _title(cell: Cell, name: str) -> Text:
+    """The name of a module, in the upper left corner of its frame, or in the right one if an arrow runs through it."""
+    x0, _, x1, y1 = cell.frames[name]
+    left = Text(x0 + INSET, y1 - TITLE_SIZE, name, "start", TITLE_SIZE)
+    points = [p for chain in cell.curves.values() for p in curve.sampled(chain)]
+    crossed = any(x < left.x + left.width + LANE and abs(y - left.y) < TITLE_SIZE for x, y in points)
+    return left._replace(x=x1 - INSET, anchor="end") if crossed else left

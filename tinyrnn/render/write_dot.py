@@ -13,7 +13,7 @@ _SHAPES = {
     "round": 'shape=box, style="rounded,filled"',
     "square": "shape=box, style=filled",
     "ellipse": "shape=ellipse, style=filled",
-    "circle": "shape=ellipse, style=filled",
+    "circle": "shape=circle, style=filled",
 }
 
 
@@ -43,13 +43,23 @@ def _frame(i: int, f: Frame) -> str:
 
 def _box(b: Box) -> str:
     look = style.ROLES[b.role]
-    rows = "".join(f'<BR/><FONT POINT-SIZE="{style.ROW_SIZE:g}">{_html(row)}</FONT>' for row in b.rows)
-    below = b.label.subscript(b.time)
-    sub = f'<SUB><FONT POINT-SIZE="{style.SUB_SIZE:g}">{_html(below)}</FONT></SUB>' if below else ""
-    label = f"<{_html(b.label.text)}{sub}{rows}>" if b.label.text else '""'
     place = f'pos="{_at((b.x, b.y))}", width={b.width / 72:.3f}, height={b.height / 72:.3f}'
-    paint = f'{_SHAPES[look.shape]}, color="{look.line}", fillcolor="{look.fill}"'
-    return f"{b.name} [{place}, {paint}, label={label}, tooltip={_quoted(b.tip or ' ')}]"
+    shape = "round" if look.shape == "circle" and b.width > b.height else look.shape
+    paint = f'{_SHAPES[shape]}, color="{look.line}", fillcolor="{look.fill}"'
+    return f"{b.name} [{place}, {paint}, label={_label(b)}, tooltip={_quoted(b.tip or ' ')}]"
+
+
+def _label(b: Box) -> str:
+    """The label with its subscript, over the rows in smaller print."""
+    if not b.label.text:
+        return '""'
+    below = b.label.subscript(b.time)
+    label = _html(b.label.text) + (f"<SUB>{_html(below)}</SUB>" if below else "")
+    if not b.rows:
+        return f"<{label}>"
+    small = [f'<FONT POINT-SIZE="{style.ROW_SIZE:g}">{_html(row)}</FONT>' for row in b.rows]
+    cells = "".join(f"<TR><TD>{text}</TD></TR>" for text in [label, *small])
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{cells}</TABLE>>'
 
 
 def _text(name: str, t: Text) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from . import style
-from .curve import Chain, Point, shortened
+from .curve import Point, shortened
 from .drawing import Arrow, Box, Drawing, Frame, Text
 from .notation import printable
 
@@ -82,14 +82,17 @@ class _Paper:
     def label(self, b: Box) -> str:
         if not b.label.text:
             return ""
-        y = b.y - 3.4 + style.ROW / 2 * len(b.rows)
         below = b.label.subscript(b.time)
         sub = f'<tspan dy="2.5" font-size="{style.SUB_SIZE:g}">{_text(below)}</tspan>' if below else ""
-        return f'<text {self.xy(b.x, y)} text-anchor="middle">{_text(b.label.text)}{sub}</text>'
+        return f'<text {self.xy(b.x, self.baseline(b))} text-anchor="middle">{_text(b.label.text)}{sub}</text>'
+
+    @staticmethod
+    def baseline(b: Box) -> float:
+        """Where its label stands, so that label and rows together are in the middle."""
+        return b.y - 3.4 + style.ROW / 2 * len(b.rows)
 
     def rows(self, b: Box) -> str:
-        lowest = b.y - b.height / 2 + 3.8
-        heights = [lowest + style.ROW * i for i in reversed(range(len(b.rows)))]
+        heights = [self.baseline(b) - style.ROW * (i + 1) - 0.6 for i in range(len(b.rows))]
         size = f'text-anchor="middle" font-size="{style.ROW_SIZE:g}"'
         return "".join(f"<text {self.xy(b.x, y)} {size}>{_text(row)}</text>" for y, row in zip(heights, b.rows))
 

@@ -1,0 +1,208 @@
+"""Files, text for Graphviz and notebooks; and everything that can go wrong on the way."""
+
+import subprocess
+import sys
+import time
+import zlib
+from importlib import util
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import tinyrnn as tr
+from tinyrnn import nn, render
+from tinyrnn.render import engine
+from tinyrnn.render.notation import printable
+
+from .models import MODELS, D, H, sequence
+
+
+@pytest.fixture
+def graph():
+    return tr.tape(MODELS["lstm"](3))
+
+
+@pytest.fixture
+def fresh_engine(monkeypatch):
+    """No layout remembered."""
+    engine._laid_out.cache_clear()
+    yield monkeypatch
+    engine._laid_out.cache_clear()
+
+
+def test_svg(graph, tmp_path):
+    path = graph.render(str(tmp_path / "out.svg"), gradients=True)
+    assert path == str(tmp_path / "out.svg")
+    text = (tmp_path / "out.svg").read_text(encoding="utf-8")
+    assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+    assert 'fill="white"' in text
+    assert graph._repr_svg_() == render.svg(graph)
+    assert ElementTree.fromstring(render.svg(graph, background=None)).find("{*}rect").get("width") != "100%"
+
+
+def test_pictures_do_not_change_from_run_to_run(graph):
+    assert render.svg(graph, gradients=True) == render.svg(graph, gradients=True)
+    assert render.dot(graph).source == render.dot(graph).source
+
+
+@pytest.mark.parametrize("background", ["white", None])
+def test_png(graph, tmp_path, background):
+    data = (
+        (tmp_path / "out.png").read_bytes() if graph.render(tmp_path / "out.png", gradients=True, background=background) else b""
+    )
+    assert data.startswith(b"\x89PNG\r\n\x1a\n") and data.endswith(b"IEND\xaeB`\x82")
+    width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
+    assert width > 1200 and height > 700
+    start = data.index(b"IDAT")
+    size = int.from_bytes(data[start - 4 : start], "big")
+    assert zlib.decompressobj().decompress(data[start + 4 : start + 4 + size])
+
+
+def test_pdf(graph, tmp_path):
+    graph.render(tmp_path / "out.PDF", shapes=True)
+    data = (tmp_path / "out.PDF").read_bytes()
+    assert data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF") and len(data) > 5000
+
+
+def test_dot_pins_every_position(graph):
+    source = graph.dot(gradients=True)
+    assert source.engine == "neato"
+    boxes = [line for line in source.source.splitlines() if line.startswith("m") and "->" not in line]
+    arrows = [line for line in source.source.splitlines() if "->" in line]
+    assert boxes and all("pos=" in line for line in boxes)
+    assert arrows and all('pos="e,' in line for line in arrows)
+
+
+@pytest.mark.parametrize("suffix", ["html", "jpg", ""])
+def test_other_suffixes(graph, suffix):
+    with pytest.raises(ValueError, match=r"\.svg, \.pdf or \.png"):
+        graph.render(f"picture.{suffix}".rstrip("."))
+
+
+AWKWARD = [
+    '<script>"\n',
+    "]]>",
+    "a\\",
+    '\\"',
+    "&amp;",
+    "\x00\x07",
+    "{|}",
+    "h_<b>",
+    "ünïcödé_Ω",
+    "\N{PILE OF POO}" * 20,
+    "%s{0}",
+    "--",
+]
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_names_break_nothing(name, tmp_path):
+    w = tr.Parameter(np.ones(2), name=name)
+    with tr.scope(name):
+        (v,) = tr.named(**{name: w * 2})
+        loss = tr.sum(tr.tanh(v))
+    graph = tr.tape(loss)
+    page = ElementTree.fromstring(render.svg(graph, gradients=True))
+    tips = [title.text for title in page.iter("{http://www.w3.org/2000/svg}title")]
+    assert any(printable(name).strip()[:4] in tip for tip in tips)
+    assert not list(page.iter("{http://www.w3.org/2000/svg}script"))
+    graph.render(tmp_path / "out.png", gradients=True)
+    assert (tmp_path / "out.png").stat().st_size > 1000
+
+
+def test_too_many_steps():
+    started = time.perf_counter()
+    with pytest.raises(ValueError, match=r"100 time steps, a picture has room for 16: record a shorter sequence"):
+        render.svg(tr.tape(MODELS["rnn"](100)))
+    assert time.perf_counter() - started < 5
+    assert render.svg(tr.tape(MODELS["rnn"](render.MOST_STEPS)))
+
+
+def test_nothing_to_differentiate():
+    with tr.recording():
+        loss = tr.sum(tr.tensor([1.0, 2.0]) * 2.0)
+    assert render.svg(tr.tape(loss))
+    with pytest.raises(RuntimeError, match="depends on nothing that requires a gradient"):
+        render.svg(tr.tape(loss), gradients=True)
+
+
+def test_gradients_first():
+    w = tr.Parameter(np.ones(2), name="w")
+    loss = tr.sum(w * w * w)
+    (g,) = tr.grad(loss, [w], create_graph=True)
+    with pytest.raises(ValueError, match="give tape the loss first"):
+        render.svg(tr.tape(g))
+    assert render.svg(tr.tape(loss, g), gradients=True) == render.svg(tr.tape(loss), gradients=True)
+
+
+# -- the engine --------------------------------------------------------------------------------------------------
+
+
+def fake_dot(folder, script):
+    """A program called dot, first in the search path."""
+    path = folder / "dot"
+    path.write_text(f"#!{sys.executable}\n{script}")
+    path.chmod(0o755)
+    return str(folder)
+
+
+def test_without_an_engine(graph, fresh_engine):
+    fresh_engine.setattr(engine.shutil, "which", lambda name: None)
+    fresh_engine.setattr(engine, "find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match=r'pip install "tinyrnn\[demos\]"'):
+        render.svg(graph)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
+def test_a_layout_that_hangs_is_ended_with_all_that_it_started(graph, fresh_engine, tmp_path):
+    child = tmp_path / "child"
+    script = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(child)!r}, 'w').write(str(child.pid))\n"
+        "time.sleep(60)\n"
+    )
+    fresh_engine.setenv("PATH", fake_dot(tmp_path, script))
+    fresh_engine.setattr(engine, "TIME_OUT", 2.0)
+    started = time.perf_counter()
+    with pytest.raises(RuntimeError, match=r"did not finish .* within 2 s: draw fewer steps"):
+        render.svg(graph)
+    assert time.perf_counter() - started < 15
+    pid = int(child.read_text())
+    for _ in range(50):
+        state = subprocess.run(["/bin/ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+        if not state or state.startswith("Z"):
+            break
+        time.sleep(0.1)
+    assert not state or state.startswith("Z")
+
+
+def test_a_system_dot_comes_first_and_its_failure_is_told(graph, fresh_engine, tmp_path):
+    fresh_engine.setenv("PATH", fake_dot(tmp_path, "import sys; sys.exit('no such plugin')"))
+    with pytest.raises(RuntimeError, match="failed to make json: no such plugin"):
+        render.svg(graph)
+
+
+@pytest.mark.skipif(util.find_spec("pygraphviz") is None, reason="pygraphviz is not installed")
+def test_without_a_system_dot(graph, fresh_engine, tmp_path):
+    fresh_engine.setattr(engine.shutil, "which", lambda name: None)
+    assert "<svg" in render.svg(graph)
+    graph.render(tmp_path / "out.pdf")
+
+
+def test_a_picture_drawn_again_needs_no_engine(graph, monkeypatch):
+    first = render.svg(graph)
+    monkeypatch.setattr(engine, "_run", None)
+    assert render.svg(graph) == first
+
+
+def test_importing_tinyrnn_loads_no_renderer():
+    code = "import sys, tinyrnn; sys.exit(any('render' in m or m in ('graphviz', 'pygraphviz') for m in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_readme_session(tmp_path):
+    y, _ = nn.LSTM(D, H)(sequence(3))
+    tr.tape(tr.mean(y * y)).render(tmp_path / "out.svg", gradients=True)
+    assert (tmp_path / "out.svg").stat().st_size > 10_000
