@@ -2,6 +2,7 @@
 
 import doctest
 import re
+from inspect import ismodule
 from pathlib import Path
 
 import pytest
@@ -45,4 +46,5 @@ def test_the_readme_session_runs_and_draws(tmp_path, monkeypatch):
 def test_the_reference_knows_every_public_name(module):
     reference = (ROOT / "docs" / "api.md").read_text("utf-8")
     described = set(re.findall(r"^.. auto\w+:: (?:[\w.]+\.)?(\w+)$", reference, re.MULTILINE))
-    assert set(module.__all__) - described == set()
+    public = {name for name in module.__all__ if not ismodule(getattr(module, name))}
+    assert public - described == set()
