@@ -136,6 +136,58 @@ def dropout(steps):
     return mean_square(nn.LSTM(D, H, 2, dropout=0.5))(steps)
 
 
+def everything(steps):
+    """All options of a layer at once."""
+    tr.manual_seed(0)
+    layer = nn.LSTM(D, H, 2, bidirectional=True, dropout=0.3, batch_first=True)
+    x = tr.transpose(sequence(steps), axes=(1, 0, 2))
+    y, _ = layer(x, lengths=[steps, 1])
+    return nn.mse(y, np.zeros(y.shape, "float32"))
+
+
+def own_stack(steps):
+    """Two layers put together by hand, with a way around them."""
+    x, lower, upper = sequence(steps), nn.RNN(D, D), nn.RNN(D, D)
+    y, _ = lower(x)
+    z, _ = upper(y)
+    return tr.mean((x + y + z) * (x + y + z))
+
+
+def attention(steps):
+    """A decoder that at each step looks back at all states of an encoder."""
+    encoder, decoder, total = nn.GRU(D, H), nn.GRUCell(H, H), 0.0
+    y, state = encoder(sequence(steps))
+    state = state[0]
+    with tr.recording():
+        for t in range(steps):
+            with tr.step(t):
+                weights = tr.softmax(tr.sum(y * state, axis=-1), axis=0)
+                state = decoder(tr.sum(y * weights.expand_dims(2), axis=0), state)
+                total = total + tr.mean(state * state)
+    return total
+
+
+def truncated(steps):
+    """A window that slides along: the history before it is cut off."""
+    w, h = tr.Parameter(2.0, name="w"), tr.tensor(1.0)
+    for t in range(steps):
+        with tr.step(t):
+            h = h * w
+        tr.unchain(h, before=t - 1)
+    return h
+
+
+def stepwise_scores(steps):
+    """A language model with a loss of its own at every step."""
+    embedding, cell, scores = nn.Embedding(V, D), nn.GRUCell(D, H), nn.Linear(H, V)
+    text, h, total = np.random.default_rng(3).integers(V, size=(steps + 1, N)), cell.initial_state(N), 0.0
+    for t in range(steps):
+        with tr.step(t):
+            h = cell(embedding(text[t]), h)
+            total = total + nn.cross_entropy(scores(h), text[t + 1])
+    return total / steps
+
+
 MODELS = {
     "rnn": mean_square(nn.RNN(D, H)),
     "lstm": mean_square(nn.LSTM(D, H)),
@@ -157,4 +209,10 @@ MODELS = {
     "plain": plain,
     "leaps": leaps,
     "encoder_decoder": encoder_decoder,
+    "everything": everything,
+    "own_stack": own_stack,
+    "attention": attention,
+    "truncated": truncated,
+    "stepwise_scores": stepwise_scores,
+    "reverse": lambda steps: tr.mean(nn.Recurrent(nn.LSTMCell(D, H), reverse=True)(sequence(steps))[0] ** 2),
 }

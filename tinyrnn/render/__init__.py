@@ -133,8 +133,8 @@ def _annotate(picture: Picture, graph: Graph, shapes: bool, values: bool) -> Non
     for mark in picture.marks:
         if mark.role in _NAMED:
             shape = notation.shape(mark.node) if shapes else ""
-            value = _size(mark.node.value) if values else ""
-            if values and graph.flow is not None:
+            value = _size(mark.node.value) if values and mark.node.value is not None and mark.node.dtype.kind == "f" else ""
+            if value and graph.flow is not None:
                 value += f" | {_size_of_gradient(mark, picture, graph)}"
             mark.rows = tuple(row for row in (shape, value) if row)
 

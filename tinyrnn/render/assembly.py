@@ -15,7 +15,7 @@ from .storeys import Scope, Storeys, assign
 
 LANE, GAP, TITLE, TITLE_SIZE = 7.0, 12.0, 12.0, 8.0  # between two arrows, around a module, for its name
 INSET = 6.0  # of a module's frame in that of the step, and of its name in that
-_INPUT, _SMALL = (27.0, style.HEIGHT), (8.0, 2.0)  # the size of a port: in a module that of an input
+_INPUT, _SMALL = (27.0, style.HEIGHT), (16.0, 2.0)  # the size of a port: in a module that of an input
 
 Trunk = tuple[Slot, int]  # an arrow, or several from one mark, up to a storey
 
@@ -37,7 +37,7 @@ def lay_out(marks: list[Mark], recurrent: list[Link], inside: list[Link]) -> Cel
     edges: dict[Edge, int] = {}
     for link in inside:
         edges.setdefault((link.tail.slot, link.head.slot), weight(link))
-    storeys = assign(marks, edges)
+    storeys = assign(marks, edges, [link.tail for link in recurrent])
     if storeys is None:
         return Block(_in_reading_order(sizes, edges), edges, left, right).lay_out()
     return _House(sizes, edges, storeys, left, right).build()

@@ -45,9 +45,9 @@ def _position(link: Link) -> tuple:
 
 
 def _like(tail: Mark, head: Mark, marks: list[Mark]) -> Mark | None:
-    """The state of the same name that the module makes, if there is only one step."""
-    states = [m for m in marks if m.role == "state" and m is not tail and m.node.op and m.scope == head.scope]
-    return next((m for m in states if m.node.name == tail.node.name), None)
+    """The state of the same name that the same run through time makes, if there is only one step."""
+    states = [m for m in marks if m.role == "state" and m.node.op and m.scope == head.scope and m.node.loop == head.node.loop]
+    return next((m for m in states if m is not tail and m.node.name == tail.node.name), None)
 
 
 def _begin(mark: Mark, state: Mark | None, reader: int, way: int, first: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil, floor, isfinite, log10
+from math import ceil, copysign, floor, isfinite, log10
 
 import numpy
 
@@ -18,7 +18,7 @@ from .unrolled import Unrolled
 
 NARROW, WIDE = 0.5, 3.2  # the width of the smallest and of the largest gradient
 EXPLODING = 1e3  # a gradient whose norm is above this is drawn as an alarm
-LANE = 10.0  # in a gutter two arrows, forward and back, need more room than one
+GAPS, LANE = (3.0, -3.0, 1.0, -1.0), 10.0  # from an arrow to the way back beside it, the best first; in a gutter there is room
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Flow = Mapping[Use, float]
@@ -53,28 +53,45 @@ class Scale:
 
 
 def norm(link: Link, flow: Flow) -> float | None:
-    """The norm of what flows back along an arrow; None where nothing can."""
-    if not link.differentiable:
+    """The norm of what flows back along an arrow; None where nothing does, which is not the same as 0."""
+    if link.detached:
         return None
     if not link.uses:  # between an operation and the box with its name: all that arrives there
         gradient = link.tail.node.gradient
-        return 0.0 if gradient is None else float(numpy.linalg.norm(backend.to_host(gradient)))
-    return float(numpy.linalg.norm([flow.get(use, 0.0) for use in link.uses]))
+        return None if gradient is None else float(numpy.linalg.norm(backend.to_host(gradient)))
+    shares = [flow[use] for use in link.uses if use in flow]
+    return float(numpy.linalg.norm(shares)) if shares else None
 
 
 def draw(drawing: Drawing, unrolled: Unrolled, flow: Flow) -> Scale:
     """Beside every forward arrow draw a dashed one that runs back, as wide as the gradient it carries."""
     flows = [(link, size) for link in unrolled.links if (size := norm(link, flow)) is not None]
     scale = Scale([size for _, size in flows])
+    gaps: dict[tuple, float] = {}
     for link, size in sorted(flows, key=lambda f: f[1]):  # the largest ones on top
         stroke = scale.stroke(size)
         ends = f"m{link.head.number}", f"m{link.tail.number}"
         what = f"∂L/∂{link.tail.title}" + (f" through {link.head.title}" if link.uses else "")
-        chain = back(unrolled.chain(link), 3.0 + stroke.width / 2)
+        edge = link.tail.column if isinstance(link.tail.column, str) else None, link.tail.slot, link.head.slot
+        if edge not in gaps:  # the same at every step
+            gaps[edge] = gap(unrolled, link)
+        chain = back(unrolled.chain(link), gaps[edge], stroke.width)
         drawing.arrows.append(Arrow(chain, stroke, f"‖{what}‖ = {size:.3g}", ends, from_tip=unrolled.bus(link) != AFTER))
     return scale
 
 
-def back(chain: Chain, shift: float) -> Chain:
+def gap(unrolled: Unrolled, link: Link) -> float:
+    """How far from an arrow, to its left (or, negative, to its right), the way back meets no mark."""
+    if link.tail.column != link.head.column:
+        return GAPS[0]
+    cell, edge = unrolled.places[link.tail.column].cell, (link.tail.slot, link.head.slot)
+    for distance in GAPS:
+        points = curve.sampled(back(cell.curves[edge], distance, WIDE))
+        if not any(cell.covers(slot, *point) for slot in cell.centre if slot not in edge for point in points):
+            return distance
+    return GAPS[0]
+
+
+def back(chain: Chain, distance: float, width: float) -> Chain:
     """The way back beside an arrow; it starts a point late, so that its first dash does not touch the mark."""
-    return curve.beside(curve.shortened(chain, 1.0)[::-1], shift)
+    return curve.beside(curve.shortened(chain, 1.0)[::-1], distance + copysign(width / 2, distance))

@@ -77,7 +77,7 @@ class Looks:
             index = _index(node, behind)
             if index is not None:
                 pick = index
-                if behind.op == "stack" and not self.shows(behind):
+                if behind.op == "stack" and not behind.attrs.get("axis"):
                     behind, pick = behind.inputs[index], None  # type: ignore[assignment]
             node = behind
         if node in self._origins:

@@ -96,11 +96,6 @@ class Link:
     detached: bool = False  # does the gradient stop on the way?
 
     @property
-    def differentiable(self) -> bool:
-        """Does a gradient flow back along it?"""
-        return self.tail.node.differentiable and not self.detached
-
-    @property
     def recurrent(self) -> bool:
         """Does it lead from one step to another?"""
         columns = self.tail.column, self.head.column

@@ -20,13 +20,14 @@ class Storeys:
     of: dict[Slot, int]
 
 
-def assign(marks: list[Mark], edges: Iterable[Edge]) -> Storeys | None:
+def assign(marks: list[Mark], edges: Iterable[Edge], beginnings: list[Mark]) -> Storeys | None:
     """Put each module with a state into a storey, and everything else below, between or above them.
 
+    `beginnings` are states from before the first step: where there is one step only, there may be no others.
     None if there are less than two of them, or if one cannot stand above the other because they read each other.
     """
     edges = list(edges)
-    cells = _cells(marks)
+    cells = _cells([*marks, *beginnings])
     if len(cells) < 2:
         return None
     storey: dict[Slot, int] = {}  # odd numbers are modules, even ones what stands between them

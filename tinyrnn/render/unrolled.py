@@ -51,7 +51,7 @@ class Place:
         if self.cell.clear(slot, side):
             return [(x + side * wide / 2, y)]
         x += side * wide * 0.33
-        return [(x, self.y + self.cell.channel(slot, -1) - 7.0 - 3.0 * lane), (x, y - high * 0.38)]
+        return [(x, self.y + self.cell.channel(slot, -1) - 7.0 - 2.0 * min(lane, 4)), (x, y - high * 0.38)]
 
 
 class Unrolled:
