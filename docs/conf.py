@@ -1,10 +1,12 @@
 """How Sphinx builds the documentation: `sphinx-build -W docs docs/_build/html`."""
 
+import re
 from importlib.metadata import version as installed_version
 from typing import Any
 
 project = "tinyrnn"
 author = "the tinyrnn authors"
+copyright = f"2026 {author}"
 version = release = installed_version("tinyrnn")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
@@ -15,6 +17,8 @@ default_role = "code"  # single backquotes in docstrings name things
 
 html_theme = "furo"
 html_title = "tinyrnn"
+html_static_path = ["_static"]
+html_css_files = ["wrap.css"]
 
 napoleon_google_docstring = False
 napoleon_use_rtype = False
@@ -42,7 +46,7 @@ def as_written(app: Any, what: str, name: str, obj: Any, options: Any, lines: li
             in_equations = True
         elif line:
             in_equations = False
-            line = line if line.startswith((">>>", "...")) else line.replace("|", r"\|")
+            line = line if line.startswith((">>>", "...")) else re.sub(r"(`[^`]*`)|\|", lambda part: part[1] or r"\|", line)
         result.append(line)
     lines[:] = result
 
