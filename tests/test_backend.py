@@ -16,19 +16,6 @@ def test_devices_are_parsed_and_printed():
     assert len({parse("cpu"), parse("cpu:0"), parse("cuda")}) == 2
 
 
-def test_use_as_a_statement_and_as_a_context():
-    tr.use("cpu")
-    with tr.use("cpu") as device:
-        assert device == tr.Device("cpu")
-    assert backend.default_device() == tr.Device("cpu")
-
-
-def test_use_ends_with_an_exception():
-    with pytest.raises(KeyError), tr.use("cpu"):
-        raise KeyError
-    assert backend.default_device() == tr.Device("cpu")
-
-
 def test_asarray():
     a = np.ones(2)
     assert backend.asarray(a) is a

@@ -126,6 +126,22 @@ def test_random_state_is_saved_with_gpus_in_use(fake_cupy):
     assert tr.randn(3).tolist() == expected
 
 
+# -- the default device ----------------------------------------
+
+
+def test_use_as_a_statement_and_as_a_context(fake_cupy):
+    tr.use("cuda:1")
+    with tr.use("cpu") as device:
+        assert device == backend.default_device() == tr.Device("cpu")
+    assert backend.default_device() == tr.Device("cuda", 1)
+
+
+def test_use_ends_with_an_exception(fake_cupy):
+    with pytest.raises(KeyError), tr.use("cuda:1"):
+        raise KeyError
+    assert backend.default_device() == tr.Device("cpu")
+
+
 # -- what is missing ----------------------------------------
 
 

@@ -10,7 +10,6 @@ import pytest
 
 import tinyrnn as tr
 from tinyrnn import nn
-from tinyrnn.primitive import REGISTRY
 
 
 def leaf(data, dtype=None):
@@ -250,10 +249,9 @@ def test_micrograd_recursion_at_1_000_nodes():
 
 def test_dezero_float32_silently_becomes_float64():
     x = leaf(np.ones((2, 3), "float32"))
-    for name, op in REGISTRY.items():
-        if name in ("tanh", "exp", "sigmoid", "relu", "log", "sqrt", "abs", "neg", "sum", "max"):
-            assert op(x).dtype == np.float32, name
-            assert tr.grad(op(x).sum(), x).dtype == np.float32, name
+    for op in (tr.tanh, tr.exp, tr.sigmoid, tr.relu, tr.log, tr.sqrt, tr.abs, tr.neg, tr.sum, tr.max):
+        assert op(x).dtype == np.float32, op
+        assert tr.grad(op(x).sum(), x).dtype == np.float32, op
     assert tr.mean(x).dtype == tr.var(x).dtype == tr.norm(x).dtype == (x / 3).dtype == np.float32
 
 
@@ -292,10 +290,6 @@ def test_dezero_parameters_in_a_set_order_differs_from_run_to_run():
     source = "from tinyrnn import nn; print([n for n, _ in nn.LSTM(2, 3, 2, bidirectional=True).named_parameters()])"
     orders = {run_python(source, env={"PYTHONHASHSEED": str(seed)}) for seed in (1, 2, 3)}
     assert len(orders) == 1
-    leaves = [leaf(float(k), "float64") for k in range(20)]
-    assert [list(order) for order in orders]
-    sum(leaves[1:], start=leaves[0]).backward()
-    assert all(x.grad.item() == 1.0 for x in leaves)
 
 
 def test_dezero_rnn_crashes_with_the_input_size_given():

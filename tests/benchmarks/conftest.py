@@ -29,9 +29,9 @@ def report():
 
 def machine() -> str:
     """What the figures were measured on."""
-    cpu = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
+    cpuinfo = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*: (.*)", cpuinfo.read_text() if cpuinfo.exists() else "")
+    cpu = model[1] if model else platform.processor() or platform.machine()
     blas = numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]
     libraries = ", ".join(f"{package} {version(package)}" for package in ("numpy", "torch"))
     return (

@@ -90,7 +90,7 @@ def test_every_operation_knows_its_step():
     for value in cell:
         steps.setdefault(value.place.step, []).append((value.ordinal, value.op.name))
     assert sorted(steps) == [0, 1, 2, 3, 4]
-    assert all(operations == steps[0] for operations in steps.values())  # periodic: what folding relies on
+    assert all(operations == steps[0] for operations in steps.values())
 
 
 # -- lengths -------------------------------------------------------------------------------------------------------

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import tinyrnn as tr
-from tinyrnn import nn, render
+from tinyrnn import render
 from tinyrnn.render import engine
 from tinyrnn.render.notation import printable
 
-from .models import MODELS, D, H, sequence
+from .models import MODELS
 
 
 @pytest.fixture
@@ -48,9 +48,8 @@ def test_pictures_do_not_change_from_run_to_run(graph):
 
 @pytest.mark.parametrize("background", ["white", None])
 def test_png(graph, tmp_path, background):
-    data = (
-        (tmp_path / "out.png").read_bytes() if graph.render(tmp_path / "out.png", gradients=True, background=background) else b""
-    )
+    graph.render(tmp_path / "out.png", gradients=True, background=background)
+    data = (tmp_path / "out.png").read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n") and data.endswith(b"IEND\xaeB`\x82")
     width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
     assert width > 1200 and height > 700
@@ -156,26 +155,24 @@ def test_without_an_engine(graph, fresh_engine):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
 def test_a_layout_that_hangs_is_ended_with_all_that_it_started(graph, fresh_engine, tmp_path):
-    child = tmp_path / "child"
-    script = (
-        "import subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-        f"open({str(child)!r}, 'w').write(str(child.pid))\n"
-        "time.sleep(60)\n"
+    signs = tmp_path / "signs of life"
+    (tmp_path / "child.py").write_text(
+        "import sys, time\n"
+        "for _ in range(600):\n"
+        "    print('.', end='', flush=True, file=open(sys.argv[1], 'a'))\n"
+        "    time.sleep(0.1)\n"
     )
+    command = [sys.executable, str(tmp_path / "child.py"), str(signs)]
+    script = f"import subprocess, time\nsubprocess.Popen({command!r})\ntime.sleep(60)\n"
     fresh_engine.setenv("PATH", fake_dot(tmp_path, script))
     fresh_engine.setattr(engine, "TIME_OUT", 2.0)
     started = time.perf_counter()
     with pytest.raises(RuntimeError, match=r"did not finish .* within 2 s: draw fewer steps"):
         render.svg(graph)
     assert time.perf_counter() - started < 15
-    pid = int(child.read_text())
-    for _ in range(50):
-        state = subprocess.run(["/bin/ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
-        if not state or state.startswith("Z"):
-            break
-        time.sleep(0.1)
-    assert not state or state.startswith("Z")
+    last = signs.read_text()
+    time.sleep(1.0)
+    assert last and signs.read_text() == last
 
 
 def test_a_system_dot_comes_first_and_its_failure_is_told(graph, fresh_engine, tmp_path):
@@ -200,9 +197,3 @@ def test_a_picture_drawn_again_needs_no_engine(graph, monkeypatch):
 def test_importing_tinyrnn_loads_no_renderer():
     code = "import sys, tinyrnn; sys.exit(any('render' in m or m in ('graphviz', 'pygraphviz') for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
-def test_readme_session(tmp_path):
-    y, _ = nn.LSTM(D, H)(sequence(3))
-    tr.tape(tr.mean(y * y)).render(tmp_path / "out.svg", gradients=True)
-    assert (tmp_path / "out.svg").stat().st_size > 10_000
