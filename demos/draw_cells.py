@@ -1,7 +1,9 @@
 """Draw the cells of the textbook unrolled over time, with the gradients that flow back.
 
-python demos/draw_cells.py                               rnn.svg, lstm.svg and gru.svg, three steps of each
-python demos/draw_cells.py --cell lstm --steps 8 --format pdf --out pictures
+    python demos/draw_cells.py                               rnn.svg, lstm.svg and gru.svg, three steps of each
+    python demos/draw_cells.py --cell lstm --steps 8 --format pdf --out pictures
+
+The pictures go into the folder --out, which is made if it is not there.
 """
 
 from __future__ import annotations

@@ -286,7 +286,7 @@ def draw_unrolled(model: CharacterModel, corpus: Corpus, path: Path, steps: int 
     codes = on_device(corpus.encode(corpus.held_out[: steps + 1])[:, None])
     scores, _ = model(codes[:-1])
     loss = nn.cross_entropy(scores, codes[1:])
-    tr.tape(loss).render(str(path), gradients=True)
+    tr.tape(loss).render(path, gradients=True)
 
 
 def draw_hidden_states(model: CharacterModel, corpus: Corpus, path: Path, characters: int = 90, units: int = 32) -> None:
@@ -381,7 +381,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--clip", type=above_zero, help=f"the largest norm of a gradient (default: {SETTINGS['clip']:g})", **model)
     add("--seed", type=int, help=f"of all random numbers (default: {SETTINGS['seed']})", **model)
     add("--quick", action="store_true", help="seconds, for a try: a small network, a short text, few steps", **model)
-    add("--steps", type=positive, help="steps in all, those before --resume included (default: 800)")
+    add("--steps", type=positive, help=f"steps in all, those before --resume included (default: {STEPS})")
     add("--device", default="cpu", help="cpu, cuda or cuda:1 (default: cpu)")
     add("--temperature", type=above_zero, help="one more sample, at this temperature")
     add("--prompt", help="what the samples begin with")

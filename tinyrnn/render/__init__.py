@@ -141,14 +141,12 @@ def _annotate(picture: Picture, graph: Graph, shapes: bool, values: bool) -> Non
 
 def _size(array: object) -> str:
     """A number, or the norm of an array; — where there is none."""
-    if array is None:
-        return "—"
-    host = backend.to_host(array)
-    return f"{float(host):.3g}" if host.ndim == 0 else f"{float(numpy.linalg.norm(host)):.3g}"
+    host = None if array is None else backend.to_host(array)
+    return notation.number(numpy.linalg.norm(host) if host is not None and host.ndim else host)
 
 
 def _size_of_gradient(mark: Mark, picture: Picture, graph: Graph) -> str:
     if mark.role != "parameter":
         return _size(mark.node.gradient)
     shares = [size for link in picture.links if link.tail is mark and (size := flow.norm(link, graph.flow or {})) is not None]
-    return f"{float(numpy.linalg.norm(shares)):.3g}" if shares else "—"
+    return notation.number(numpy.linalg.norm(shares) if shares else None)

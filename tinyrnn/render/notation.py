@@ -33,8 +33,8 @@ def operation(node: Node) -> str:
 
 
 def number(value: Any) -> str:
-    """A constant, to three significant digits."""
-    return f"{float(value):.3g}".replace("-", "−")
+    """To three significant digits; — where there is none."""
+    return "—" if value is None else f"{float(value):.3g}".replace("-", "−")
 
 
 def name(text: str, timed: bool = False) -> Label:
@@ -60,8 +60,3 @@ def printable(text: str) -> str:
 def shape(node: Node) -> str:
     """2×4; a scalar has none."""
     return "×".join(map(str, node.shape)) if node.shape else ""
-
-
-def three_digits(norm: float | None) -> str:
-    """A norm for a label; — where there is none."""
-    return "—" if norm is None else f"{norm:.3g}"
