@@ -46,7 +46,7 @@ def as_written(app: Any, what: str, name: str, obj: Any, options: Any, lines: li
             in_equations = True
         elif line:
             in_equations = False
-            line = line if line.startswith((">>>", "...")) else re.sub(r"(`[^`]*`)|\|", lambda part: part[1] or r"\|", line)
+            line = line if line.startswith((">>>", "...")) else re.sub(r"(`+[^`]*`+)|\|", lambda part: part[1] or r"\|", line)
         result.append(line)
     lines[:] = result
 
