@@ -219,6 +219,7 @@ PRIMITIVES: dict[str, list[Case]] = {
     # reduce
     "sum": reductions("sum", numbers, [((0, 3), 0), ((0, 3), 1), ((0,), None)]),
     "max": reductions("max", apart, [((0, 3), 1)]),
+    "min": reductions("min", apart, [((0, 3), 1)]),
     # linalg
     "matmul": [
         Case(f"matmul{a}{b}", tr.matmul, np.matmul, (numbers(*a), numbers(*b)))
@@ -299,8 +300,15 @@ CONSTANT: dict[str, list[Case]] = {
             Case(f"{name}-{k}", getattr(tr, name), getattr(np, name), (np.array([1.0, 2.0, 3.0]), other))
             for k, other in enumerate([np.array([1.0, 3.0, 2.0]), np.array(2.0), np.array([[1.0], [2.0]])])
         ]
-        for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+        for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or")
     },
+    **{
+        name: attributes(
+            name, getattr(tr, name), getattr(np, name), ((np.eye(3),), {}), ((np.eye(3),), {"axis": 0}), ((np.ones(2),), {})
+        )
+        for name in ("all", "any")
+    },
+    "logical_not": [Case("logical_not", tr.logical_not, np.logical_not, (np.array([0.0, 1.0, -2.0]),))],
     "sign": [Case("sign", tr.sign, np.sign, (np.array([-2.0, 0.0, 3.0]),)), Case("sign-0d", tr.sign, np.sign, (np.array(-1.5),))],
     "argmax": [
         Case("argmax", tr.argmax, np.argmax, (np.array([1.0, 3.0, 3.0]),)),
@@ -329,7 +337,6 @@ COMPOSED: dict[str, list[Case]] = {
         *attributes("var", tr.var, np.var, *[((numbers(*s),), {"axis": a, "keepdims": True}) for s, a in REDUCED if s]),
         Case("var-unbiased", lambda x: tr.var(x, 0, correction=1), lambda x: np.var(x, 0, ddof=1), (numbers(4, 2),)),
     ],
-    "min": reductions("min", apart, []),
     "softmax": attributes("softmax", tr.softmax, softmax, *[((numbers(3, 4),), {"axis": a}) for a in (0, 1, -1)]),
     "log_softmax": attributes(
         *("log_softmax", tr.log_softmax, lambda x, axis: np.log(softmax(x, axis))),

@@ -349,3 +349,18 @@ def test_unchain_of_many_values_and_of_a_layer():
     left = [v.place.step for v in history(y, h, c) if v.op is not None and v.place.step is not None]
     assert set(left) == {4, 5} and len(left) < full
     (y.sum() + h.sum() + c.sum()).backward()
+
+
+def test_contexts_nest_decorate_and_combine():
+    quiet = tr.no_grad()
+    with quiet, quiet:
+        assert not (tr.Parameter(1.0) * 2.0).requires_grad
+    assert (tr.Parameter(1.0) * 2.0).requires_grad
+
+    @tr.no_grad()
+    def f(w):
+        return w * 2.0
+
+    assert not f(tr.Parameter(1.0)).requires_grad and f(tr.Parameter(1.0)).op is None
+    with tr.recording(), quiet:  # the modes are those where the block begins
+        assert (tr.Parameter(1.0) * 2.0).op is not None

@@ -1,6 +1,7 @@
 """Tensor and Parameter: construction, numbers, operators, NumPy's protocols, DLPack."""
 
 import copy
+import inspect
 import pickle
 
 import numpy as np
@@ -346,3 +347,96 @@ def test_copy_and_pickle_of_a_parameter():
             again.data[...] = 0.0
         (again * again).sum().backward()
         assert again.grad.tolist() == [2.0, 4.0]
+
+
+def test_a_list_of_tensors_is_no_argument():
+    w = tr.Parameter([1.0, 2.0])
+    for f in (tr.sum, tr.tanh, tr.detach):
+        with pytest.raises(TypeError, match=r"list of Tensors.*tr\.stack"):
+            f([w, w])
+    with pytest.raises(TypeError, match=r"tr\.stack"):
+        tr.tensor([w[0], w[1]])
+    np.testing.assert_array_equal(tr.stack(x for x in (w, w)).numpy(), [[1, 2], [1, 2]])
+
+
+def test_lists_and_integers_keep_float32():
+    x = tr.tensor([1.0, 2.0])
+    for y in (x + [1.0, 2.0], [1.0, 2.0] * x, x * np.arange(2), x * tr.tensor(np.arange(2)), np.arange(2) - x, x @ [1.0, 1.0]):
+        assert y.dtype == np.float32
+    assert (x * np.arange(2.0)).dtype == np.float64  # an array of float64 was asked for
+    assert (tr.tensor(np.arange(2)) / 2).dtype == np.float64
+
+
+@pytest.mark.parametrize("other", ["a", None, object(), {1.0}])
+def test_what_is_no_number_is_named(other):
+    with pytest.raises(TypeError, match="add: an argument is a builtins"):
+        tr.tensor([1.0]) + other
+
+
+def test_arrays_of_other_libraries():
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    assert tr.tensor(torch.ones(2)).dtype == np.float32 and tr.tensor(torch.ones(2, dtype=torch.float64)).dtype == np.float64
+    with pytest.raises(TypeError, match=r"torch.*tr\.from_dlpack"):
+        tr.tensor([1.0, 2.0]) * torch.ones(2)
+
+
+def test_numbers_in_texts():
+    loss = tr.tensor(1.23456)
+    assert f"{loss:.3f}" == "1.235" and f"{loss}" == repr(loss) and round(loss, 2) == pytest.approx(1.23)
+    with pytest.raises(ValueError, match="one number"):
+        format(tr.ones(2), ".3f")
+
+
+def test_bools():
+    x = tr.tensor([1.0, 2.0, 3.0])
+    assert ((x > 1) & (x < 3)).tolist() == [False, True, False]
+    assert ((x > 2) | ~(x > 1)).tolist() == [True, False, True]
+    assert bool((x > 0).all()) and not bool((x > 3).any())
+    assert bool((x == x).all()) and np.logical_and(x > 1, x < 3).tolist() == [False, True, False]
+
+
+def test_the_smallest_of_unsigned_integers_and_bools():
+    assert tr.tensor(np.array([0, 5], np.uint8)).min().item() == 0
+    assert tr.tensor([True, False]).min().item() is False
+
+
+def test_axes_that_are_not_there():
+    for wrong in (lambda t: t.expand_dims(4), lambda t: t.expand_dims(-4), lambda t: t.squeeze(2), lambda t: t.flip(2)):
+        with pytest.raises(ValueError, match="there is no axis"):
+            wrong(tr.ones(2, 3))
+    with pytest.raises(ValueError, match="there is no axis"):
+        tr.tensor(1.0).squeeze(0)
+
+
+def test_flip_is_numpys():
+    x = tr.tensor(np.arange(6.0).reshape(2, 3))
+    for axis in (None, 0, -1, (0, 1)):
+        np.testing.assert_array_equal(np.flip(x, axis).numpy(), np.flip(x.numpy(), axis))
+
+
+def test_numpy_functions_say_what_they_take():
+    x = tr.ones(2, 2)
+    np.testing.assert_array_equal(np.concatenate([x, x], 1).numpy(), np.ones((2, 4)))
+    with pytest.raises(TypeError, match=r"np\.var of a Tensor takes .*ddof"):
+        np.var(x, ddof=1)
+    with pytest.raises(TypeError, match=r"np\.add with out is not recorded"):
+        array = np.ones((2, 2), "float32")
+        array += x
+    with pytest.raises(TypeError, match=r"np\.add\.reduce is not recorded"):
+        np.add.reduce(x)
+
+
+def test_copies_and_pickles():
+    w = tr.Parameter([1.0, 2.0], name="w")
+    w.assign([3.0, 4.0])
+    for again in (copy.deepcopy(w), pickle.loads(pickle.dumps(w))):
+        assert again.changed == 0 and again.serial > w.serial and again.name == "w"
+        (again * again).sum().backward()
+        assert again.grad.tolist() == [6.0, 8.0]
+    assert copy.deepcopy(tr.tanh) is tr.tanh and pickle.loads(pickle.dumps(tr.unstack)) is tr.unstack
+    with pytest.raises(TypeError, match="detach"):
+        copy.deepcopy(w * 2.0)
+
+
+def test_signatures_are_those_that_callers_see():
+    assert str(inspect.signature(tr.tanh)) == "(x)" and list(inspect.signature(tr.where).parameters) == ["condition", "a", "b"]

@@ -61,12 +61,14 @@ def shares(
             args = [a.data if isinstance(a, Value) else a for a in y.args]
             each = op.pull_all(g, y.data, args, y.attrs) if isinstance(op, Variadic) else None
             for i, a in enumerate(y.args):
-                if not isinstance(a, Value) or not a.requires_grad:
+                if not isinstance(a, Value):
                     continue
-                if a.op is None:
-                    _check_unchanged(a, y)
-                    if joint is not None and joint.takes(a, op, i, g, args, arrived):
-                        continue
+                if a.op is None and a.changed > y.serial:
+                    raise _changed(a, y)
+                if not a.requires_grad:
+                    continue
+                if joint is not None and a.op is None and joint.takes(a, op, i, g, args, arrived):
+                    continue
                 share = _share(op, i, g, y.data, args, y.attrs, each)
                 if share is None:
                     continue
@@ -117,10 +119,12 @@ def recorded_shares(output: Value, seed: Value, *, totals: dict[Value, Any] | No
             with at(y.place._replace(pull=Pull(y, 0))), recording():
                 each = op.pull_all(g, y, y.args, y.attrs)
         for i, a in enumerate(y.args):
-            if not isinstance(a, Value) or not a.requires_grad:
+            if not isinstance(a, Value):
                 continue
-            if a.op is None:
-                _check_unchanged(a, y)
+            if a.op is None and a.changed > y.serial:
+                raise _changed(a, y)
+            if not a.requires_grad:
+                continue
             with at(_place_of_share(y, i)), recording(), backend.active(backend.device_of(y.data)):
                 share = _share(op, i, g, y, y.args, y.attrs, each)
             if share is None:
@@ -223,12 +227,11 @@ def _constant(array: Any, like: Value) -> Value:
     return like.derive(array, None, (), None, False)
 
 
-def _check_unchanged(leaf: Value, y: Value) -> None:
-    if leaf.changed > y.serial:
-        raise RuntimeError(
-            f"{identify(leaf)} was changed in place after {identify(y)} had been computed from it: "
-            "call backward before the update, or compute the loss again after it"
-        )
+def _changed(leaf: Value, y: Value) -> RuntimeError:
+    return RuntimeError(
+        f"{identify(leaf)} was changed in place after {identify(y)} had been computed from it: "
+        "call backward before the update, or compute the loss again after it"
+    )
 
 
 def _released(y: Value) -> RuntimeError:
@@ -299,6 +302,8 @@ def backward(output: Any, gradient: Any = None, create_graph: bool = False, rele
     if create_graph and release:
         raise ValueError("create_graph keeps the history that release lets go: choose one of them")
     for leaf, g in differentiate(output, gradient, create_graph=create_graph, release=release).items():
+        if leaf.dtype.kind != "f":
+            raise TypeError(f"{identify(leaf)} has dtype {leaf.dtype}: only floats have gradients; make it with dtype='float32'")
         if not create_graph:  # a copy of its own: what arrives may be a view, or the gradient of another leaf as well
             g = _constant(backend.copy(g), leaf)
         leaf.grad = g if leaf.grad is None else leaf.grad + g

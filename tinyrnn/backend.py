@@ -109,6 +109,13 @@ def namespace(arrays: Any) -> Any:
     return library(default_device())
 
 
+def is_array(a: Any) -> bool:
+    """Is it an array, or a number, of NumPy or CuPy?"""
+    return (
+        isinstance(a, (numpy.ndarray, numpy.generic)) or type(a) in _LIBRARIES or type(a).__module__.partition(".")[0] == "cupy"
+    )
+
+
 def device_of(array: Any) -> Device:
     """The device an array lives on; Python and NumPy numbers count as being on the CPU."""
     if isinstance(array, tuple):
@@ -208,7 +215,7 @@ def asarray(data: Any, dtype: Any = None, device: str | Device | None = None, co
     Python floats and ints become float32, Python bools stay bools, arrays keep their dtype.
     """
     numbers = data
-    if not hasattr(data, "dtype"):
+    if not is_array(data):
         try:
             numbers = numpy.asarray(data)
         except ValueError:  # lists of different lengths
@@ -216,7 +223,7 @@ def asarray(data: Any, dtype: Any = None, device: str | Device | None = None, co
         device = default_device() if device is None else device
     if numbers.dtype.kind not in "biuf":
         raise TypeError(f"cannot make numbers of {data!r:.80}: expected numbers or nested lists of one length")
-    if numbers is not data and numbers.dtype.kind != "b":
+    if not hasattr(data, "dtype") and numbers.dtype.kind != "b":
         numbers = numbers.astype(numpy.float32 if dtype is None else dtype)
     target = device_of(numbers) if device is None else available(device)
     numbers = to_device(numbers, target)
@@ -235,6 +242,20 @@ def protect(array: Any, protected: bool) -> None:
     """Make a NumPy array read-only, so that it changes through `writable` alone; CuPy has no such flag."""
     if isinstance(array, numpy.ndarray):
         array.flags.writeable = not protected
+
+
+def read_only_view(array: Any) -> Any:
+    """The same memory under a NumPy array that cannot be written to; a CuPy array as it is."""
+    if not isinstance(array, numpy.ndarray):
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def is_read_only_view(array: Any) -> bool:
+    """Does the array show memory that belongs to another one, and may not change?"""
+    return isinstance(array, numpy.ndarray) and array.base is not None and not array.flags.writeable
 
 
 def writable(array: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from itertools import count
 from operator import attrgetter
@@ -172,6 +174,10 @@ class Value:
         """The array was changed in place: what was computed from it before can no longer be differentiated."""
         self.changed = next(_serial)
 
+    def begin_anew(self) -> None:
+        """A copy, or a value from another process, is as young as if it had just been made."""
+        self.serial, self.changed = next(_serial), 0
+
 
 class _Released:
     """Stands as the operation of a value whose history `backward(release=True)` has let go."""
@@ -180,6 +186,9 @@ class _Released:
 
     def __repr__(self) -> str:
         return "<released>"
+
+    def __reduce__(self) -> str:
+        return "RELEASED"  # there is only one, also after copying and unpickling
 
 
 RELEASED = _Released()
@@ -196,13 +205,13 @@ def history(*values: Value) -> list[Value]:
     return sorted(seen, key=attrgetter("serial"))
 
 
-def unchain(*values: Value, before: int | None = None) -> None:
+def unchain(*values: Any, before: int | None = None) -> None:
     """Cut a history, so that gradients stop and the memory behind the cut is free.
 
     Parameters
     ----------
-    *values : Tensor
-        Where to look back from.
+    *values : Tensor, or tuple of them
+        Where to look back from: Tensors, or the state (h, c) of a cell.
     before : int, optional
         Cut what was made at time steps earlier than this one; the steps from `before` on keep their history, so that a
         window can slide along a sequence.  Without it the given values themselves are cut.
@@ -221,7 +230,10 @@ def unchain(*values: Value, before: int | None = None) -> None:
     >>> w.grad.item()  # d(8 w²)/dw at w = 2, for h was 8 before the window
     32.0
     """
-    seen, stack = set(values), list(values)
+    stack: list[Value] = []
+    for value in values:
+        stack += value if isinstance(value, (tuple, list)) else (value,)
+    seen = set(stack)
     while stack:
         value = stack.pop()
         behind = value.place.step is not None and before is not None and value.place.step < before
@@ -238,25 +250,25 @@ def unchain(*values: Value, before: int | None = None) -> None:
 enter, leave = _here.set, _here.reset  # what `Module.__call__` does, without the cost of a context manager
 
 
-class _Within:
-    """A context in which a context variable has another value."""
+class _Within(ContextDecorator):
+    """A context in which a context variable has another value, also as a decorator; it may be entered again and again."""
 
-    __slots__ = ("_variable", "_value", "_token")
+    __slots__ = ("_variable", "_make", "_tokens")
 
-    def __init__(self, variable: ContextVar, value: Any) -> None:
-        self._variable, self._value = variable, value
-        self._token: Token | None = None
+    def __init__(self, variable: ContextVar, make: Callable[[], Any]) -> None:
+        self._variable, self._make = variable, make
+        self._tokens: list[Token] = []
 
     def __enter__(self) -> None:
-        self._token = self._variable.set(self._value)
+        self._tokens.append(self._variable.set(self._make()))
 
     def __exit__(self, *exception: object) -> None:
-        self._variable.reset(self._token)  # type: ignore[arg-type]
+        self._variable.reset(self._tokens.pop())
 
 
 def at(place: Place) -> _Within:
     """Operations inside happen at `place`, numbered from 0."""
-    return _Within(_here, Frame(place, {}))
+    return _Within(_here, lambda: Frame(place, {}))
 
 
 def scope(name: str) -> _Within:
@@ -272,7 +284,7 @@ def scope(name: str) -> _Within:
     >>> y.place.scope
     ('encoder',)
     """
-    return _Within(_here, here().inner(name))
+    return _Within(_here, lambda: here().inner(name))
 
 
 def step(t: int) -> _Within:
@@ -290,7 +302,7 @@ def step(t: int) -> _Within:
     >>> h.place.step
     2
     """
-    return _Within(_here, here().at_step(t))
+    return _Within(_here, lambda: here().at_step(t))
 
 
 def no_grad() -> _Within:
@@ -304,7 +316,7 @@ def no_grad() -> _Within:
     >>> y.requires_grad
     False
     """
-    return _Within(_modes, modes()._replace(grad=False))
+    return _Within(_modes, lambda: modes()._replace(grad=False))
 
 
 def recording() -> _Within:
@@ -318,7 +330,7 @@ def recording() -> _Within:
     >>> y.op, y.requires_grad
     (<primitive mul>, False)
     """
-    return _Within(_modes, modes()._replace(recording=True))
+    return _Within(_modes, lambda: modes()._replace(recording=True))
 
 
 def detect_anomaly() -> _Within:
@@ -334,7 +346,7 @@ def detect_anomaly() -> _Within:
     Traceback (most recent call last):
     FloatingPointError: log gave -inf (outside any module); its arguments: () float32 in [0, 0]
     """
-    return _Within(_modes, modes()._replace(anomaly=True))
+    return _Within(_modes, lambda: modes()._replace(anomaly=True))
 
 
 def named(**values: Any) -> tuple:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import update_wrapper
 from inspect import signature
 from types import MethodType
@@ -14,6 +14,8 @@ from . import backend
 from .graph import Place, Value, here, modes
 
 REGISTRY: dict[str, Primitive] = {}
+PLAIN = {numpy.ndarray, float, int, bool}  # arguments that need no further look
+FLOAT64 = numpy.dtype("float64")
 
 
 class Primitive:
@@ -37,23 +39,25 @@ class Primitive:
 
     def __init__(self, forward: Callable, broadcasts: bool = False) -> None:
         update_wrapper(self, forward)
+        own = signature(forward)
+        self.__signature__ = own.replace(parameters=list(own.parameters.values())[1:])  # callers give no xp
         self.name, self.forward, self.broadcasts = forward.__name__.strip("_"), forward, broadcasts
         self.pullbacks = ()
         self.joint_vjp: Callable | None = None  # of argument 1, for many uses [(g, argument 0), …] of one matrix together
         REGISTRY[self.name] = self
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
-        value, needs_grad, strong, arrays = None, False, False, []
+        value, needs_grad, plain, arrays = None, False, True, []
         for a in args:
             if isinstance(a, Value):
                 value = a
                 needs_grad = needs_grad or a.requires_grad
                 a = a.data
-            elif isinstance(a, numpy.generic):
-                strong = True
+            elif type(a) not in PLAIN:
+                plain = False
             arrays.append(a)
-        if strong and value is not None:  # a NumPy number would promote float32 to float64, a Python number does not
-            args = tuple([a.item() if isinstance(a, numpy.generic) else a for a in args])
+        if not plain:
+            args = tuple([_operand(self, a, value is not None) for a in args])
             arrays = [a.data if isinstance(a, Value) else a for a in args]
         try:
             on_cpu = type(arrays[0]) is numpy.ndarray
@@ -62,6 +66,8 @@ class Primitive:
             raise _explained(self, arrays, attrs, error) from None
         if value is None:
             return data
+        if self.broadcasts and data.dtype is FLOAT64:
+            data = _unpromoted(data, arrays)
         return self.record(value, data, args, attrs, needs_grad)
 
     def _run(self, arrays: list, attrs: dict[str, Any]) -> Any:
@@ -93,6 +99,14 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    def __reduce__(self) -> tuple:
+        return registered, (self.name,)  # there is only one, also after copying and unpickling
+
+
+def registered(name: str) -> Primitive:
+    """The primitive of this name."""
+    return REGISTRY[name]
+
 
 class Variadic(Primitive):
     """A primitive of any number of like arguments, or of one list of them.
@@ -101,7 +115,7 @@ class Variadic(Primitive):
     """
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
-        if len(args) == 1 and isinstance(args[0], (list, tuple)):
+        if len(args) == 1 and not hasattr(args[0], "dtype") and isinstance(args[0], Iterable):
             args = tuple(args[0])
         if not args:
             raise ValueError(f"{self.name}() needs at least one array")
@@ -169,6 +183,32 @@ PART = Primitive(_part)
 PART.vjps(lambda g, y, bundle, *, index: g)  # the engine lays g at its place among the parts
 
 
+# -- arguments of other kinds ------------------------------------------------------------------------------------
+
+
+def _operand(op: Primitive, a: Any, among_values: bool) -> Any:
+    """An argument that is no array of ours: numbers in lists become an array, and what has no numbers is refused."""
+    if isinstance(a, numpy.generic):  # a NumPy number would promote float32 to float64, a Python number does not
+        return a.item() if among_values else a
+    if isinstance(a, (list, tuple)):
+        if any(isinstance(item, Value) for item in a):
+            raise TypeError(f"{op.name}: an argument is a {type(a).__name__} of Tensors: make one Tensor of them with tr.stack")
+        return backend.asarray(a)
+    if not isinstance(a, (Value, int, float)) and not backend.is_array(a):
+        hint = "make it a Tensor with tr.from_dlpack or tr.tensor" if hasattr(a, "__dlpack__") else "expected a Tensor or numbers"
+        raise TypeError(f"{op.name}: an argument is a {type(a).__module__}.{type(a).__qualname__}: {hint}")
+    return a
+
+
+def _unpromoted(data: Any, arrays: list) -> Any:
+    """float32 with integers is float32: NumPy would make it float64."""
+    dtypes = [a.dtype for a in arrays if hasattr(a, "dtype")]
+    if FLOAT64 in dtypes or not any(dtype.kind == "f" for dtype in dtypes):
+        return data
+    with backend.active(backend.device_of(data)):
+        return data.astype(max(dtype for dtype in dtypes if dtype.kind == "f"))
+
+
 # -- errors ------------------------------------------------------------------------------------------------------
 
 
@@ -184,14 +224,13 @@ def _explained(op: Primitive, arrays: list, attrs: dict[str, Any], error: Except
     shapes = [a.shape for a in arrays if hasattr(a, "shape")]
     why = str(error)
     if "positional argument" in why:
-        why = f"positional arguments are arrays, everything else is a keyword: {op.name}{signature(op.forward)}".replace(
-            "xp, ", ""
-        )
+        why = f"positional arguments are arrays, everything else is a keyword: {op.name}{signature(op)}"
     elif op.broadcasts and isinstance(error, ValueError):
         why = "the shapes do not broadcast: counted from the last axis, sizes must be equal, or one of them 1"
     elif op.name == "matmul" and len(shapes) == 2:
         why = _why_no_product(*shapes)
-    return type(error)(f"{op.name}({what}): {why}")
+    kind = next(kind for kind in (ValueError, IndexError, TypeError) if isinstance(error, kind))
+    return kind(f"{op.name}({what}): {why}")
 
 
 def _why_no_product(a: tuple, b: tuple) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
 import numpy
@@ -13,6 +14,7 @@ from .backend import Device
 from .graph import Value, modes, unchain
 
 _new = object.__new__
+_data = Value.data  # the slot
 Array = numpy.ndarray
 
 
@@ -74,6 +76,8 @@ class Tensor(Value):
         name: str | None = None,
     ) -> None:
         data = data.data if isinstance(data, Value) else data
+        if isinstance(data, (list, tuple)) and any(isinstance(item, Value) and item.requires_grad for item in data):
+            raise TypeError(f"a {type(data).__name__} of Tensors would lose their gradients: join them with tr.stack")
         array = backend.asarray(data, dtype, device, copy=True)
         super().__init__(array, name=name)
         if requires_grad:
@@ -84,12 +88,17 @@ class Tensor(Value):
         Value.__init__(result, data, requires_grad, op, args, attrs)
         return result
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self.op is not None:
+            raise TypeError(f"{identify(self)} is the result of an operation: copy or save its detach(), without the history")
+        return super().__reduce_ex__(protocol)
+
     def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
-        """Of a copy or a pickled Tensor: a leaf that requires a gradient is protected again."""
+        """Of a copy or a pickled leaf."""
         for name, value in state[1].items():
             setattr(self, name, value)
-        if self.requires_grad and self.op is None:
-            backend.protect(self.data, True)
+        self.begin_anew()
+        backend.protect(self.data, self.requires_grad)
 
     # -- gradients -------------------------------------------------------------------------------
 
@@ -164,10 +173,12 @@ class Tensor(Value):
         return self
 
     def writable(self) -> Any:
-        """This leaf's array, to be changed in place; the change is noted."""
+        """This leaf's array, to be changed in place; the change is noted.  One that shares its memory is copied first."""
         if self.op is not None:
             raise RuntimeError(f"{identify(self)} is the result of an operation: only a leaf can be changed in place")
         self.note_change()
+        if backend.is_read_only_view(self.data):  # of a detached value: its history needs the numbers as they are
+            self.data = backend.copy(self.data)
         if not self.ndim:
             self.data = backend.asarray(self.data)  # NumPy gives a scalar, which is fixed, for what has no axes
         return backend.writable(self.data)
@@ -219,10 +230,12 @@ class Tensor(Value):
     __lt__, __le__, __gt__, __ge__ = ops.less, ops.less_equal, ops.greater, ops.greater_equal
     __eq__, __ne__ = ops.equal, ops.not_equal
     __hash__ = object.__hash__
+    __and__, __or__, __invert__ = ops.logical_and, ops.logical_or, ops.logical_not
+    __rand__, __ror__ = _reflected(ops.logical_and), _reflected(ops.logical_or)
 
     exp, log, sqrt, abs, tanh, sigmoid, relu = ops.exp, ops.log, ops.sqrt, ops.abs, ops.tanh, ops.sigmoid, ops.relu
     softmax, log_softmax, logsumexp, clip, norm = ops.softmax, ops.log_softmax, ops.logsumexp, ops.clip, ops.norm
-    mean, var, squeeze, expand_dims, flip, min = ops.mean, ops.var, ops.squeeze, ops.expand_dims, ops.flip, ops.min
+    mean, var, squeeze, expand_dims, flip = ops.mean, ops.var, ops.squeeze, ops.expand_dims, ops.flip
     split, __getitem__ = ops.split, ops.index
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
@@ -230,6 +243,9 @@ class Tensor(Value):
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         return ops.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.min(self, axis=axis, keepdims=keepdims)
 
     def argmax(self, axis: int | None = None) -> Tensor:
         return ops.argmax(self, axis=axis)
@@ -259,6 +275,18 @@ class Tensor(Value):
     def __iter__(self) -> Iterator[Tensor]:
         return iter(self.unstack()) if len(self) else iter(())
 
+    def all(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.all(self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.any(self, axis=axis, keepdims=keepdims)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.item(), digits)
+
     def __bool__(self) -> bool:
         return bool(self.item())
 
@@ -285,18 +313,23 @@ class Tensor(Value):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
         """`np.tanh(t)`, and `array * t`, are recorded like `tr.tanh(t)` and `t * array`."""
-        operation = _UFUNCS.get(ufunc)
-        if operation is None or method != "__call__" or kwargs:
-            raise TypeError(f"np.{ufunc.__name__} is not recorded for Tensors: {_KNOWN_UFUNCS} are; or compute on t.numpy()")
+        operation, name = _UFUNCS.get(ufunc), ufunc.__name__
+        if operation is None:
+            raise TypeError(f"np.{name} is not recorded for Tensors: {_KNOWN_UFUNCS} are; or compute on t.numpy()")
+        if method != "__call__" or kwargs:
+            what = f"np.{name}.{method}" if method != "__call__" else f"np.{name} with {', '.join(kwargs)}"
+            raise TypeError(f"{what} is not recorded for Tensors: write np.{name}(…) alone, or compute on t.numpy()")
         return operation(*args)
 
     def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """`np.sum(t, axis=0)` is `t.sum(axis=0)`."""
-        operation = _FUNCTIONS.get(function)
+        operation, name = _FUNCTIONS.get(function), function.__name__
         if operation is None:
-            raise TypeError(
-                f"np.{function.__name__} is not recorded for Tensors: compute on t.numpy(), or use a function of tinyrnn"
-            )
+            raise TypeError(f"np.{name} is not recorded for Tensors: compute on t.numpy(), or use a function of tinyrnn")
+        try:
+            signature(operation).bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"np.{name} of a Tensor takes {signature(operation)}: {error}") from None
         return operation(*args, **kwargs)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
@@ -316,15 +349,30 @@ def _shape(numbers: tuple) -> tuple[int, ...]:
 
 
 _SAME_NAME = ("add", "exp", "log", "logaddexp", "sqrt", "tanh", "maximum", "minimum", "matmul", "sign")
-_COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
+_COMPARISONS = (
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "equal",
+    "not_equal",
+    "logical_and",
+    "logical_or",
+    "logical_not",
+)
 _RENAMED = {"subtract": "sub", "multiply": "mul", "divide": "div", "negative": "neg", "power": "pow", "absolute": "abs"}
 _UFUNCS: dict[Any, Any] = {getattr(numpy, name): getattr(ops, name) for name in (*_SAME_NAME, *_COMPARISONS)}
 _UFUNCS |= {getattr(numpy, theirs): getattr(ops, ours) for theirs, ours in _RENAMED.items()}
 _KNOWN_UFUNCS = ", ".join(sorted(ufunc.__name__ for ufunc in _UFUNCS))
 
-_METHODS = ("sum", "max", "min", "argmax", "mean", "var", "clip", "squeeze", "reshape", "transpose")
+_METHODS = ("sum", "max", "min", "all", "any", "argmax", "mean", "var", "clip", "squeeze", "reshape", "transpose")
 _FUNCTIONS: dict[Any, Any] = {getattr(numpy, name): getattr(Tensor, name) for name in _METHODS}
-_FUNCTIONS |= {getattr(numpy, name): getattr(ops, name) for name in ("where", "concatenate", "stack", "expand_dims", "flip")}
+_FUNCTIONS |= {getattr(numpy, name): getattr(ops, name) for name in ("where", "expand_dims", "flip")}
+_FUNCTIONS |= {
+    numpy.concatenate: lambda arrays, axis=0: ops.concatenate(*arrays, axis=axis),
+    numpy.stack: lambda arrays, axis=0: ops.stack(*arrays, axis=axis),
+    numpy.linalg.norm: ops.norm,
+}
 _FUNCTIONS |= {numpy.shape: lambda t: t.shape, numpy.ndim: lambda t: t.ndim, numpy.size: lambda t: t.size}
 
 
@@ -354,6 +402,17 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any, name: str | None = None) -> None:
         super().__init__(data, requires_grad=True, name=name)
+
+    @property
+    def data(self) -> Any:
+        """The array, read-only; to put another one here is a change like `assign`, which keeps the memory."""
+        return _data.__get__(self)
+
+    @data.setter
+    def data(self, array: Any) -> None:
+        _data.__set__(self, array)
+        backend.protect(array, True)
+        self.note_change()
 
 
 # -- making tensors ----------------------------------------------------------------------------------------------

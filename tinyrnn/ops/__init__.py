@@ -1,6 +1,20 @@
 """The primitives by kind, and what is composed from them."""
 
-from .compare import argmax, equal, greater, greater_equal, less, less_equal, not_equal, sign
+from .compare import (
+    all,
+    any,
+    argmax,
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    not_equal,
+    sign,
+)
 from .composed import (
     clip,
     dropout,
@@ -50,6 +64,8 @@ from .shape import broadcast_to, reshape, sum_to, transpose
 __all__ = [
     "abs",
     "add",
+    "all",
+    "any",
     "argmax",
     "broadcast_to",
     "cast",
@@ -73,6 +89,9 @@ __all__ = [
     "log",
     "log_softmax",
     "logaddexp",
+    "logical_and",
+    "logical_not",
+    "logical_or",
     "logsumexp",
     "matmul",
     "max",

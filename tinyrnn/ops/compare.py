@@ -42,6 +42,36 @@ def greater_equal(xp, a, b):
 
 
 @elementwise
+def logical_and(xp, a, b):
+    """a ∧ b, as bools."""
+    return xp.logical_and(a, b)
+
+
+@elementwise
+def logical_or(xp, a, b):
+    """a ∨ b, as bools."""
+    return xp.logical_or(a, b)
+
+
+@elementwise
+def logical_not(xp, x):
+    """¬x, as bools."""
+    return xp.logical_not(x)
+
+
+@primitive
+def all(xp, x, *, axis=None, keepdims=False):
+    """Do all hold, over `axis` (None: all, an int, or a tuple of ints)?"""
+    return xp.all(x, axis=axis, keepdims=keepdims)
+
+
+@primitive
+def any(xp, x, *, axis=None, keepdims=False):
+    """Does any hold, over `axis` (None: all, an int, or a tuple of ints)?"""
+    return xp.any(x, axis=axis, keepdims=keepdims)
+
+
+@elementwise
 def sign(xp, x):
     """−1, 0 or 1."""
     return xp.sign(x)

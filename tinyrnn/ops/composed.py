@@ -7,7 +7,7 @@ import math
 from .. import backend
 from ..graph import Value
 from .compare import equal, less
-from .elementwise import detach, exp, log, logaddexp, maximum, minimum, sqrt, tanh, where
+from .elementwise import abs, detach, exp, log, logaddexp, maximum, minimum, sqrt, tanh, where
 from .indexing import getitem, put
 from .reduce import max, reduced_axes, sum
 from .shape import reshape
@@ -37,12 +37,12 @@ def var(x, axis=None, keepdims=False, correction=0):
 
 
 def _shifted_exp(x, axis):
-    """The largest number m of each row, x − m, eˣ⁻ᵐ and its sum (0 where a row is all −∞): nothing overflows."""
-    m = detach(max(x, axis=axis, keepdims=True))
-    shifted = x - where(equal(m, -math.inf), 0, m)
+    """A shift m for each row, x − m, eˣ⁻ᵐ and its sum: m is the largest number, so nothing overflows, or 0 if that is ±∞."""
+    largest = detach(max(x, axis=axis, keepdims=True))
+    m = where(equal(abs(largest), math.inf), 0, largest)
+    shifted = x - m
     e = exp(shifted)
-    s = sum(e, axis=axis, keepdims=True)
-    return m, shifted, e, s
+    return m, shifted, e, sum(e, axis=axis, keepdims=True)
 
 
 def softmax(x, axis=-1):
@@ -67,7 +67,7 @@ def log_softmax(x, axis=-1):
 def logsumexp(x, axis=-1, keepdims=False):
     """ln Σ eˣ along an axis; a row of −∞ gives −∞, with gradient 0."""
     m, _, _, s = _shifted_exp(x, axis)
-    y = log(where(equal(s, 0), 1, s)) + m
+    y = where(equal(s, 0), -math.inf, log(where(equal(s, 0), 1, s)) + m)
     return y if keepdims else squeeze(y, axis)
 
 
@@ -116,15 +116,14 @@ def squeeze(x, axis=None):
 
 def expand_dims(x, axis):
     """Put in an axis of length 1, so that it is number `axis`."""
-    at = axis % (x.ndim + 1)
+    (at,) = reduced_axes(axis, x.ndim + 1)
     return reshape(x, shape=(*x.shape[:at], 1, *x.shape[at:]))
 
 
-def flip(x, axis=0):
-    """Run through an axis from its end."""
-    back = [slice(None)] * x.ndim
-    back[axis] = slice(None, None, -1)
-    return getitem(x, index=tuple(back))
+def flip(x, axis=None):
+    """Run through axes from their end (None: all, an int, or a tuple of ints)."""
+    back = reduced_axes(axis, x.ndim)
+    return getitem(x, index=tuple(slice(None, None, -1 if i in back else None) for i in range(x.ndim)))
 
 
 def pad(x, widths):

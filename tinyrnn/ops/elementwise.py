@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy
+
 from .. import backend
 from ..graph import Value
 from ..primitive import elementwise, primitive
@@ -177,12 +179,33 @@ logaddexp.vjps(
 
 
 @elementwise
+def where(xp, condition, a, b):
+    """y = a where the condition holds, else b
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> x = tr.tensor([-1.0, 2.0])
+    >>> tr.where(x > 0, x, 0.0).numpy()
+    array([0., 2.], dtype=float32)
+    """
+    return xp.where(condition, a, b)
+
+
+where.vjps(
+    None,
+    lambda g, y, condition, a, b: where(condition, g, 0),  # what was not taken gets no gradient, not even a NaN
+    lambda g, y, condition, a, b: where(condition, 0, g),
+)
+
+
+@elementwise
 def relu(xp, x):
     """y = max(x, 0)"""
     return xp.maximum(x, 0)
 
 
-relu.vjps(lambda g, y, x: g * greater(x, 0))  # dy/dx = 1 where x > 0, else 0
+relu.vjps(lambda g, y, x: where(greater(x, 0), g, 0))  # dy/dx = 1 where x > 0, else 0
 
 
 @elementwise
@@ -214,40 +237,31 @@ minimum.vjps(
 )
 
 
-@elementwise
-def where(xp, condition, a, b):
-    """y = a where the condition holds, else b
+@primitive
+def detach(xp, x):
+    """The same numbers, through which no gradient flows; on the CPU in the same memory, read-only."""
+    return backend.read_only_view(x)
+
+
+@primitive
+def _cast(xp, x, *, dtype):
+    """The same numbers in another dtype."""
+    return x.astype(dtype)
+
+
+_cast.vjps(lambda g, y, x, *, dtype: cast(g, dtype=x.dtype))
+
+
+def cast(x, dtype):
+    """The same numbers in another dtype; the gradient comes back in the dtype of x, but not from integers or bools.
 
     Examples
     --------
     >>> import tinyrnn as tr
-    >>> x = tr.tensor([-1.0, 2.0])
-    >>> tr.where(x > 0, x, 0.0).numpy()
-    array([0., 2.], dtype=float32)
+    >>> tr.cast(tr.tensor([1.7, 2.0]), "int64").tolist()
+    [1, 2]
     """
-    return xp.where(condition, a, b)
-
-
-where.vjps(
-    None,
-    lambda g, y, condition, a, b: where(condition, g, 0),  # what was not taken gets no gradient, not even a NaN
-    lambda g, y, condition, a, b: where(condition, 0, g),
-)
-
-
-@primitive
-def cast(xp, x, *, dtype):
-    """The same numbers in another dtype; the gradient comes back in the dtype of x."""
-    return x.astype(dtype)
-
-
-cast.vjps(lambda g, y, x, *, dtype: cast(g, dtype=x.dtype))
-
-
-@primitive
-def detach(xp, x):
-    """The same numbers, through which no gradient flows."""
-    return x
+    return _cast(x if numpy.dtype(dtype).kind == "f" else detach(x), dtype=dtype)
 
 
 @primitive

@@ -87,7 +87,7 @@ def put(xp, g, *arrays, index, shape):
 def _add_rows(out, rows, g):
     """out[rows] += g where rows may repeat: sorted, then summed run by run, ten times faster than `add.at`."""
     if rows.size:
-        rows = rows % len(out)
+        rows = rows.astype(numpy.intp) % len(out)
         order = numpy.argsort(rows, kind="stable")
         rows = rows[order]
         starts = numpy.flatnonzero(numpy.concatenate([[True], rows[1:] != rows[:-1]]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..primitive import primitive
 from .compare import equal
-from .elementwise import cast, neg
+from .elementwise import cast
 from .shape import broadcast_to, reshape
 
 
@@ -12,7 +12,11 @@ def reduced_axes(axis, ndim):
     """The axes that `axis` (None, one or several, negative ones from the end) names, as non-negative numbers."""
     if axis is None:
         return tuple(range(ndim))
-    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise ValueError(f"there is no axis {a}: the array has {ndim}")
+    return tuple(a % ndim for a in axes)
 
 
 def kept_shape(shape, axis):
@@ -41,15 +45,17 @@ def max(xp, x, *, axis=None, keepdims=False):
     return xp.max(x, axis=axis, keepdims=keepdims)
 
 
-def _to_the_largest(g, y, x, *, axis=None, keepdims=False):
-    """∂y/∂xᵢ = 1/k where xᵢ is one of the k largest."""
-    largest = cast(equal(x, _restore(y, x, axis)), dtype=x.dtype)
-    return _restore(g, x, axis) * largest / sum(largest, axis=axis, keepdims=True)
-
-
-max.vjps(_to_the_largest)
-
-
-def min(x, axis=None, keepdims=False):
+@primitive
+def min(xp, x, *, axis=None, keepdims=False):
     """y = min x over `axis` (None: all, an int, or a tuple of ints)."""
-    return neg(max(neg(x), axis=axis, keepdims=keepdims))
+    return xp.min(x, axis=axis, keepdims=keepdims)
+
+
+def _to_the_extreme(g, y, x, *, axis=None, keepdims=False):
+    """∂y/∂xᵢ = 1/k where xᵢ is one of the k largest (or smallest)."""
+    chosen = cast(equal(x, _restore(y, x, axis)), dtype=x.dtype)
+    return _restore(g, x, axis) * chosen / sum(chosen, axis=axis, keepdims=True)
+
+
+max.vjps(_to_the_extreme)
+min.vjps(_to_the_extreme)
