@@ -8,18 +8,18 @@ from .module import Module
 from .recurrent import GRU, LSTM, RNN, Recurrent, unroll
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "Cell",
     "Dropout",
     "Embedding",
-    "GRU",
     "GRUCell",
-    "LSTM",
     "LSTMCell",
     "LSTMState",
     "LayerNorm",
     "Linear",
     "Module",
-    "RNN",
     "RNNCell",
     "Recurrent",
     "Sequential",
