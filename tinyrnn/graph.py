@@ -63,8 +63,8 @@ class Frame:
     """The place of the operations that run now, and the clocks that number them.
 
     Each module counts its operations anew at every step, and so does every pullback: operation number k of module m at
-    step t is operation number k of module m at step t+1, whatever else was, or was not, recorded in between.  That is
-    what makes the record foldable.
+    step t is operation number k of module m at step t+1, whatever else was, or was not, recorded in between.  So each
+    operation finds itself again at every step of an unrolled network.
     """
 
     __slots__ = ("place", "clocks", "clock", "_loop")
@@ -320,7 +320,7 @@ def no_grad() -> _Within:
 
 
 def recording() -> _Within:
-    """Remember every operation inside, even those no gradient needs: the drawer and the compiler read them.
+    """Remember every operation inside, even those no gradient needs: drawings show them.
 
     Examples
     --------

@@ -490,12 +490,27 @@ def _made(make: str, shape: tuple, dtype: Any, device: Any) -> Tensor:
 
 
 def zeros(*shape: Any, dtype: Any = "float32", device: str | Device | None = None) -> Tensor:
-    """A Tensor of zeros: ``zeros(2, 3)`` or ``zeros((2, 3))``."""
+    """A Tensor of zeros: ``zeros(2, 3)`` or ``zeros((2, 3))``.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.zeros(2, 3)
+    Tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    """
     return _made("zeros", shape, dtype, device)
 
 
 def ones(*shape: Any, dtype: Any = "float32", device: str | Device | None = None) -> Tensor:
-    """A Tensor of ones: ``ones(2, 3)`` or ``ones((2, 3))``."""
+    """A Tensor of ones: ``ones(2, 3)`` or ``ones((2, 3))``.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.ones((2, 3), dtype="float64").dtype
+    dtype('float64')
+    """
     return _made("ones", shape, dtype, device)
 
 

@@ -59,25 +59,53 @@ def softmax(x, axis=-1):
 
 
 def log_softmax(x, axis=-1):
-    """x − ln Σ eˣ along an axis; a row of −∞ stays one."""
+    """x − ln Σ eˣ along an axis; a row of −∞ stays one.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.log_softmax(tr.tensor([0.0, -1000.0])).tolist()
+    [0.0, -1000.0]
+    """
     _, shifted, _, s = _shifted_exp(x, axis)
     return shifted - log(where(equal(s, 0), 1, s))
 
 
 def logsumexp(x, axis=-1, keepdims=False):
-    """ln Σ eˣ along an axis; a row of −∞ gives −∞, with gradient 0."""
+    """ln Σ eˣ along an axis; a row of −∞ gives −∞, with gradient 0.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.logsumexp(tr.tensor([1000.0, 1000.0 - 100.0])).item()
+    1000.0
+    """
     m, _, _, s = _shifted_exp(x, axis)
     y = where(equal(s, 0), -math.inf, log(where(equal(s, 0), 1, s)) + m)
     return y if keepdims else squeeze(y, axis)
 
 
 def softplus(x):
-    """ln(1 + eˣ), a smooth relu."""
+    """ln(1 + eˣ), a smooth relu.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.softplus(tr.tensor([-1000.0, 1000.0])).tolist()
+    [0.0, 1000.0]
+    """
     return logaddexp(x, 0.0)
 
 
 def leaky_relu(x, slope=0.01):
-    """x where x > 0, else slope · x."""
+    """x where x > 0, else slope · x.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.leaky_relu(tr.tensor([-1.0, 1.0]), slope=0.5).tolist()
+    [-0.5, 1.0]
+    """
     return where(less(x, 0), slope * x, x)
 
 
@@ -101,13 +129,27 @@ def norm(x, axis=None, keepdims=False):
 
 
 def clip(x, low=None, high=None):
-    """x, but at least `low` and at most `high`; the gradient is 0 outside, and ½ on the bounds."""
+    """x, but at least `low` and at most `high`; the gradient is 0 outside, and ½ on the bounds.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.clip(tr.tensor([-2.0, 0.5, 2.0]), -1.0, 1.0).tolist()
+    [-1.0, 0.5, 1.0]
+    """
     x = x if low is None else maximum(x, low)
     return x if high is None else minimum(x, high)
 
 
 def squeeze(x, axis=None):
-    """Leave out an axis of length 1 (None: all of them)."""
+    """Leave out an axis of length 1 (None: all of them).
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.squeeze(tr.ones(1, 3, 1), axis=0).shape
+    (3, 1)
+    """
     axes = tuple(i for i, n in enumerate(x.shape) if n == 1) if axis is None else reduced_axes(axis, x.ndim)
     if any(x.shape[a] != 1 for a in axes):
         raise ValueError(f"squeeze: axis {axis} of shape {tuple(x.shape)} has not length 1")
@@ -115,13 +157,27 @@ def squeeze(x, axis=None):
 
 
 def expand_dims(x, axis):
-    """Put in an axis of length 1, so that it is number `axis`."""
+    """Put in an axis of length 1, so that it is number `axis`.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.expand_dims(tr.ones(3), axis=0).shape
+    (1, 3)
+    """
     (at,) = reduced_axes(axis, x.ndim + 1)
     return reshape(x, shape=(*x.shape[:at], 1, *x.shape[at:]))
 
 
 def flip(x, axis=None):
-    """Run through axes from their end (None: all, an int, or a tuple of ints)."""
+    """Run through axes from their end (None: all, an int, or a tuple of ints).
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.flip(tr.tensor([1.0, 2.0])).tolist()
+    [2.0, 1.0]
+    """
     back = reduced_axes(axis, x.ndim)
     return getitem(x, index=tuple(slice(None, None, -1 if i in back else None) for i in range(x.ndim)))
 

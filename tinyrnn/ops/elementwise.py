@@ -71,7 +71,16 @@ neg.vjps(lambda g, y, x: -g)
 
 @elementwise
 def pow(xp, a, b):
-    """y = aᵇ"""
+    """y = aᵇ
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> x = tr.tensor(3.0, requires_grad=True)
+    >>> (x**2).backward()
+    >>> x.grad.item()
+    6.0
+    """
     return a**b
 
 
@@ -210,7 +219,16 @@ relu.vjps(lambda g, y, x: where(greater(x, 0), g, 0))  # dy/dx = 1 where x > 0, 
 
 @elementwise
 def maximum(xp, a, b):
-    """y = max(a, b)"""
+    """y = max(a, b)
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> a = tr.tensor([1.0, 2.0], requires_grad=True)
+    >>> tr.maximum(a, 2.0).sum().backward()
+    >>> a.grad.tolist()  # ½ at the tie
+    [0.0, 0.5]
+    """
     return xp.maximum(a, b)
 
 
@@ -239,7 +257,16 @@ minimum.vjps(
 
 @primitive
 def detach(xp, x):
-    """The same numbers, through which no gradient flows; on the CPU in the same memory, read-only."""
+    """The same numbers, through which no gradient flows; on the CPU in the same memory, read-only.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> w = tr.Parameter(3.0)
+    >>> (w * tr.detach(w)).backward()
+    >>> w.grad.item()
+    3.0
+    """
     return backend.read_only_view(x)
 
 

@@ -10,7 +10,14 @@ from ..primitive import several, variadic
 
 @variadic
 def stack(xp, *xs, axis=0):
-    """Lay arrays of one shape side by side along a new axis."""
+    """Lay arrays of one shape side by side along a new axis.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.stack([tr.ones(3), tr.zeros(3)]).shape
+    (2, 3)
+    """
     return xp.stack(xs, axis=axis)
 
 
@@ -34,7 +41,14 @@ unstack.vjps(lambda gs, y, x, *, axis=0: stack(*gs, axis=axis))
 
 @variadic
 def concatenate(xp, *xs, axis=0):
-    """Join arrays along an axis that they have."""
+    """Join arrays along an axis that they have.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.concatenate([tr.ones(2, 3), tr.ones(2, 1)], axis=-1).shape
+    (2, 4)
+    """
     return xp.concatenate(xs, axis=axis)
 
 

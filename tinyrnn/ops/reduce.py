@@ -32,7 +32,14 @@ def _restore(g, x, axis):
 
 @primitive
 def sum(xp, x, *, axis=None, keepdims=False):
-    """y = Σ x over `axis` (None: all, an int, or a tuple of ints)."""
+    """y = Σ x over `axis` (None: all, an int, or a tuple of ints).
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.sum(tr.ones(2, 3), axis=0).tolist()
+    [2.0, 2.0, 2.0]
+    """
     return xp.sum(x, axis=axis, keepdims=keepdims)
 
 
@@ -41,7 +48,16 @@ sum.vjps(lambda g, y, x, *, axis=None, keepdims=False: _restore(g, x, axis))  # 
 
 @primitive
 def max(xp, x, *, axis=None, keepdims=False):
-    """y = max x over `axis` (None: all, an int, or a tuple of ints)."""
+    """y = max x over `axis` (None: all, an int, or a tuple of ints).
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> x = tr.tensor([1.0, 3.0, 3.0], requires_grad=True)
+    >>> tr.max(x).backward()
+    >>> x.grad.tolist()  # a tie is split evenly
+    [0.0, 0.5, 0.5]
+    """
     return xp.max(x, axis=axis, keepdims=keepdims)
 
 

@@ -7,7 +7,14 @@ from ..primitive import primitive
 
 @primitive
 def broadcast_to(xp, x, *, shape):
-    """Repeat x along its axes of length 1 until it has the given shape."""
+    """Repeat x along its axes of length 1 until it has the given shape.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.broadcast_to(tr.tensor([1.0, 2.0]), shape=(2, 2)).tolist()
+    [[1.0, 2.0], [1.0, 2.0]]
+    """
     return xp.broadcast_to(x, shape)
 
 
@@ -27,7 +34,14 @@ sum_to.vjps(lambda g, y, x, *, shape: broadcast_to(g, shape=x.shape))  # and sum
 
 @primitive
 def reshape(xp, x, *, shape):
-    """The same numbers, in the same order, under another shape; one length may be −1."""
+    """The same numbers, in the same order, under another shape; one length may be −1.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.reshape(tr.ones(2, 6), shape=(3, -1)).shape
+    (3, 4)
+    """
     return x.reshape(shape)
 
 
@@ -36,7 +50,14 @@ reshape.vjps(lambda g, y, x, *, shape: reshape(g, shape=x.shape))
 
 @primitive
 def transpose(xp, x, *, axes=None):
-    """Permute the axes; without `axes`, reverse them."""
+    """Permute the axes; without `axes`, reverse them.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.transpose(tr.ones(2, 3, 4), axes=(1, 0, 2)).shape
+    (3, 2, 4)
+    """
     return xp.transpose(x, axes)
 
 
