@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from inspect import signature
 from typing import Any
 
@@ -16,13 +16,19 @@ from .graph import Value, modes, unchain
 _new = object.__new__
 _data = Value.data  # the slot
 Array = numpy.ndarray
+Operation = Callable[..., "Tensor"]
 
 
-def _reflected(primitive: Any) -> Any:
+def _methods(*operations: Any) -> tuple[Operation, ...]:
+    """Operations as methods of Tensor, which return Tensors: for type checkers."""
+    return operations
+
+
+def _reflected(primitive: Any) -> Operation:
     return lambda self, other: primitive(other, self)
 
 
-def _in_place(primitive: Any) -> Any:
+def _in_place(primitive: Any) -> Operation:
     """`w -= …` changes a leaf that requires a gradient, where nothing is recorded; elsewhere it makes a new Tensor."""
 
     def operator(self: Tensor, other: Any) -> Tensor:
@@ -220,23 +226,24 @@ class Tensor(Value):
 
     # -- operators -------------------------------------------------------------------------------
 
-    __add__, __radd__, __iadd__ = ops.add, _reflected(ops.add), _in_place(ops.add)
-    __sub__, __rsub__, __isub__ = ops.sub, _reflected(ops.sub), _in_place(ops.sub)
-    __mul__, __rmul__, __imul__ = ops.mul, _reflected(ops.mul), _in_place(ops.mul)
-    __truediv__, __rtruediv__, __itruediv__ = ops.div, _reflected(ops.div), _in_place(ops.div)
-    __pow__, __rpow__ = ops.pow, _reflected(ops.pow)
-    __matmul__, __rmatmul__ = ops.matmul, _reflected(ops.matmul)
-    __neg__, __abs__ = ops.neg, ops.abs
-    __lt__, __le__, __gt__, __ge__ = ops.less, ops.less_equal, ops.greater, ops.greater_equal
-    __eq__, __ne__ = ops.equal, ops.not_equal
+    __add__, __radd__, __iadd__ = _methods(ops.add, _reflected(ops.add), _in_place(ops.add))
+    __sub__, __rsub__, __isub__ = _methods(ops.sub, _reflected(ops.sub), _in_place(ops.sub))
+    __mul__, __rmul__, __imul__ = _methods(ops.mul, _reflected(ops.mul), _in_place(ops.mul))
+    __truediv__, __rtruediv__, __itruediv__ = _methods(ops.div, _reflected(ops.div), _in_place(ops.div))
+    __pow__, __rpow__ = _methods(ops.pow, _reflected(ops.pow))
+    __matmul__, __rmatmul__ = _methods(ops.matmul, _reflected(ops.matmul))
+    __and__, __rand__ = _methods(ops.logical_and, _reflected(ops.logical_and))
+    __or__, __ror__ = _methods(ops.logical_or, _reflected(ops.logical_or))
+    __neg__, __abs__, __invert__, __getitem__ = _methods(ops.neg, ops.abs, ops.logical_not, ops.index)
+    __lt__, __le__, __gt__, __ge__ = _methods(ops.less, ops.less_equal, ops.greater, ops.greater_equal)
+    __eq__, __ne__ = _methods(ops.equal, ops.not_equal)  # type: ignore[assignment]
     __hash__ = object.__hash__
-    __and__, __or__, __invert__ = ops.logical_and, ops.logical_or, ops.logical_not
-    __rand__, __ror__ = _reflected(ops.logical_and), _reflected(ops.logical_or)
 
-    exp, log, sqrt, abs, tanh, sigmoid, relu = ops.exp, ops.log, ops.sqrt, ops.abs, ops.tanh, ops.sigmoid, ops.relu
-    softmax, log_softmax, logsumexp, clip, norm = ops.softmax, ops.log_softmax, ops.logsumexp, ops.clip, ops.norm
-    mean, var, squeeze, expand_dims, flip = ops.mean, ops.var, ops.squeeze, ops.expand_dims, ops.flip
-    split, __getitem__ = ops.split, ops.index
+    exp, log, sqrt, abs, tanh, sigmoid, relu = _methods(ops.exp, ops.log, ops.sqrt, ops.abs, ops.tanh, ops.sigmoid, ops.relu)
+    softmax, log_softmax, logsumexp = _methods(ops.softmax, ops.log_softmax, ops.logsumexp)
+    clip, norm, mean, var = _methods(ops.clip, ops.norm, ops.mean, ops.var)
+    squeeze, expand_dims, flip = _methods(ops.squeeze, ops.expand_dims, ops.flip)
+    split = ops.split
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         return ops.sum(self, axis=axis, keepdims=keepdims)
