@@ -64,17 +64,36 @@ def test_a_number_whose_gradient_was_accumulated():
     assert w.grad.item() == 2.0
 
 
-def test_a_gradient_with_a_history_is_not_changed_behind_its_back():
-    w = tr.Parameter([1.0, 2.0])
-    (w * w * w).sum().backward(create_graph=True)
-    with pytest.raises(RuntimeError, match="only a leaf can be changed in place"):
-        optim.clip_grad_norm([w], 1.0)
+@pytest.mark.parametrize("clip", [optim.clip_grad_norm, optim.clip_grad_value])
+def test_a_gradient_with_a_history_is_replaced_and_keeps_its_own_numbers(clip):
+    w = tr.Parameter([3.0, 4.0])
+    (0.5 * w * w).sum().backward(create_graph=True)
+    recorded = w.grad
+    clip([w], 1.0)
+    assert recorded.tolist() == [3.0, 4.0] and recorded.op is not None and w.grad.op is None
+    np.testing.assert_allclose(w.grad.numpy(), [0.6, 0.8] if clip is optim.clip_grad_norm else [1.0, 1.0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("clip", [optim.clip_grad_norm, optim.clip_grad_value])
+def test_a_gradient_that_does_not_fit_changes_none(clip):
+    a, b = tr.Parameter([1.0, 2.0], name="a"), tr.Parameter([1.0, 2.0], name="b")
+    a.grad = tr.tensor([3.0, 4.0])
+    for wrong, error, message in (
+        (np.ones(2), TypeError, "the gradient of 'b' is a ndarray: set grad to a Tensor"),
+        (tr.ones(3), ValueError, r"the gradient of 'b' has shape \(3,\), the parameter \(2,\)"),
+    ):
+        b.grad = wrong
+        with pytest.raises(error, match=message):
+            clip([a, b], 1.0)
+        assert a.grad.tolist() == [3.0, 4.0]
 
 
 def test_errors():
     for clip in (optim.clip_grad_norm, optim.clip_grad_value):
         with pytest.raises(ValueError, match="must not be negative"):
             clip([tr.Parameter(1.0)], -1.0)
+        with pytest.raises(TypeError, match="must be a number, not '1'"):
+            clip([tr.Parameter(1.0)], "1")
         with pytest.raises(TypeError, match="expected Parameters, but one is a Tensor"):
             clip([tr.tensor(1.0)], 1.0)
 

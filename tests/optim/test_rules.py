@@ -178,12 +178,18 @@ def test_an_exhausted_generator_and_a_fresh_one():
         (lambda: optim.Adam(nn.Sequential(nn.Linear(2, 2))), TypeError, "expected Parameters, but one is a Linear"),
         (lambda: optim.Adam([tr.tensor(1.0)]), TypeError, "expected Parameters, but one is a Tensor"),
         (lambda: optim.Adam(2 * [tr.Parameter(1.0)]), ValueError, "a parameter comes twice"),
-        (lambda: optim.Adam([tr.Parameter(1.0)], lr=-1), ValueError, "Adam: the learning rate must not be negative, but lr = -1"),
+        (lambda: optim.Adam([tr.Parameter(1.0)], lr=-1), ValueError, "Adam: the learning rate lr must not be negative, not -1"),
         (
             lambda: optim.AdamW([tr.Parameter(1.0)], betas=(0.9, 1.0)),
             ValueError,
             "AdamW: β₂ must be at least 0 and below 1, not 1.0",
         ),
+        (lambda: optim.SGD([tr.Parameter(1.0)], "0.1"), TypeError, "SGD: the learning rate lr must be a number, not '0.1'"),
+        (lambda: optim.Adam([tr.Parameter(1.0)], tr.tensor(0.1)), TypeError, "learning rate lr must be a number, not Tensor"),
+        (lambda: optim.Adam([tr.Parameter(1.0)], betas=0.9), TypeError, "betas must be a pair of numbers, .* not 0.9"),
+        (lambda: optim.Adam([tr.Parameter(1.0)], betas=(0.9,)), TypeError, r"betas must be a pair of numbers, .* not \(0.9,\)"),
+        (lambda: optim.Adam([tr.Parameter(1.0)], betas=("a", 0.9)), TypeError, "Adam: β₁ must be a number, not 'a'"),
+        (lambda: optim.RMSprop([tr.Parameter(1.0)], eps="1e-8"), TypeError, "RMSprop: eps must be a number, not '1e-8'"),
         (lambda: optim.SGD([tr.Parameter(1.0)], 0.1, nesterov=True), ValueError, "nesterov needs a momentum"),
         (lambda: optim.SGD([tr.Parameter(1.0)], 0.1, momentum=1.0), ValueError, "momentum must be at least 0 and below 1"),
         (lambda: optim.RMSprop([tr.Parameter(1.0)], weight_decay=-1), ValueError, "weight_decay must not be negative, not -1"),
@@ -193,6 +199,29 @@ def test_an_exhausted_generator_and_a_fresh_one():
 def test_errors(wrong, error, message):
     with pytest.raises(error, match=message):
         wrong()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_centred_rmsprop_of_constant_gradients_stays_finite(dtype):
+    g = np.random.default_rng(0).normal(size=200).astype(dtype)
+    w = tr.Parameter(np.zeros(200, dtype))
+    optimiser = optim.RMSprop([w], lr=1e-3, alpha=0.8, centered=True)
+    for found in run(optimiser, w, [g] * 300):
+        assert np.isfinite(found).all()
+    kept = optimiser.state[0]
+    assert (kept["square"] < kept["mean"] ** 2).any()  # rounding did what the rule must bear
+
+
+def test_a_gradient_that_does_not_fit():
+    w = tr.Parameter(W, name="w")
+    optimiser = optim.SGD([w], 0.1)
+    w.grad = GRADIENTS[0]
+    with pytest.raises(TypeError, match="SGD: the gradient of 'w' is a ndarray"):
+        optimiser.step()
+    w.grad = tr.ones(2)  # would broadcast
+    with pytest.raises(ValueError, match=r"SGD: the gradient of 'w' has shape \(2,\), the parameter \(3, 2\)"):
+        optimiser.step()
+    np.testing.assert_array_equal(w.numpy(), W)
 
 
 def test_a_module_converted_after_its_optimiser_was_made():
@@ -249,6 +278,30 @@ def test_a_state_that_does_not_fit_changes_nothing():
     assert after.keys() == before.keys()
     for name in before:
         np.testing.assert_array_equal(after[name], before[name])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"square.0": np.full((3, 2), "x")}, "unreadable: square.0: "),
+        ({"lr": "fast"}, "unreadable: lr: "),
+        ({"lr": -1.0}, "lr must not be negative"),
+        ({"steps": np.array(["a"])}, "unreadable: steps: "),
+    ],
+)
+def test_a_state_that_holds_no_numbers_changes_nothing(change, message):
+    w = tr.Parameter(W)
+    optimiser = optim.Adam([w])
+    state = {**optimiser.state_dict(), "mean.0": np.ones((3, 2)), "steps": np.array([7]), **change}
+    with pytest.raises(ValueError, match=message):
+        optimiser.load_state_dict(state)
+    assert optimiser.steps == [0] and optimiser.lr == 1e-3 and not optimiser.state[0]["mean"].any()
+
+
+@pytest.mark.parametrize("wrong", [None, [1, 2]])
+def test_a_state_is_a_mapping(wrong):
+    with pytest.raises(TypeError, match=r"Adam.load_state_dict: expected a mapping .*state_dict\(\)"):
+        optim.Adam([tr.Parameter(W)]).load_state_dict(wrong)
 
 
 # -- CuPy ----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import backend
 from ..tensor import Parameter, Tensor, as_tensor
-from .optimizer import checked
+from .optimizer import check_gradient, checked, not_negative
 
 
 def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
@@ -21,7 +21,7 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
     Parameters
     ----------
     parameters : iterable of Parameter
-        Those without a gradient are passed over.
+        Those without a gradient are passed over.  A gradient with a history (``create_graph=True``) is replaced by one without.
     max_norm : float
 
     Returns
@@ -32,7 +32,7 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
     Raises
     ------
     TypeError, ValueError
-        If something else than Parameters is given, one comes twice, or `max_norm` is negative.
+        If something else than Parameters is given, one comes twice, a gradient does not fit, or `max_norm` is negative.
 
     Examples
     --------
@@ -45,22 +45,36 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
     >>> round(tr.norm(w.grad).item(), 3)
     5.0
     """
-    if not max_norm >= 0:
-        raise ValueError(f"clip_grad_norm: max_norm must not be negative, not {max_norm!r}")
-    gradients = [p.grad for p in checked("clip_grad_norm", parameters) if p.grad is not None]
-    if not gradients:
+    max_norm = not_negative("clip_grad_norm: max_norm", max_norm)
+    clipped = _with_gradients("clip_grad_norm", parameters)
+    if not clipped:
         return as_tensor(0.0)
-    device = gradients[0].device
+    device = clipped[0].grad.device
     with backend.active(device):
         xp = backend.library(device)
-        squares = xp.stack([backend.to_device(_square(g.data), device) for g in gradients])
+        squares = xp.stack([backend.to_device(_square(p.grad.data), device) for p in clipped])
         norm = xp.sqrt(squares.sum())
         factor = xp.minimum(max_norm / (norm + 1e-6), 1.0)
-    for g in gradients:
-        with backend.active(g.device):
-            array = g.writable()
-            array *= backend.to_device(factor, g.device)
+    for p in clipped:
+        with backend.active(p.grad.device):
+            array = _writable(p)
+            array *= backend.to_device(factor, p.grad.device)
     return as_tensor(norm)
+
+
+def _with_gradients(what: str, parameters: Iterable[Parameter]) -> list[Parameter]:
+    """The parameters that have a gradient, once all of those are known to fit."""
+    found = [p for p in checked(what, parameters) if p.grad is not None]
+    for p in found:
+        check_gradient(what, p)
+    return found
+
+
+def _writable(p: Parameter) -> Any:
+    """The array of a gradient, to be changed in place; one with a history is replaced by a copy without it."""
+    if p.grad.op is not None:
+        p.grad = as_tensor(backend.copy(p.grad.data))
+    return p.grad.writable()
 
 
 def _square(g: Any) -> Any:
@@ -76,13 +90,13 @@ def clip_grad_value(parameters: Iterable[Parameter], limit: float) -> None:
     Parameters
     ----------
     parameters : iterable of Parameter
-        Those without a gradient are passed over.
+        Those without a gradient are passed over.  A gradient with a history (``create_graph=True``) is replaced by one without.
     limit : float
 
     Raises
     ------
     TypeError, ValueError
-        If something else than Parameters is given, one comes twice, or `limit` is negative.
+        If something else than Parameters is given, one comes twice, a gradient does not fit, or `limit` is negative.
 
     Examples
     --------
@@ -94,10 +108,8 @@ def clip_grad_value(parameters: Iterable[Parameter], limit: float) -> None:
     >>> w.grad
     Tensor([ 1. , -0.5])
     """
-    if not limit >= 0:
-        raise ValueError(f"clip_grad_value: limit must not be negative, not {limit!r}")
-    for p in checked("clip_grad_value", parameters):
-        if p.grad is not None:
-            with backend.active(p.grad.device):
-                array = p.grad.writable()
-                backend.namespace((array,)).clip(array, -limit, limit, out=array)
+    limit = not_negative("clip_grad_value: limit", limit)
+    for p in _with_gradients("clip_grad_value", parameters):
+        with backend.active(p.grad.device):
+            array = _writable(p)
+            backend.namespace((array,)).clip(array, -limit, limit, out=array)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy
@@ -27,7 +28,7 @@ class Optimizer:
     Raises
     ------
     TypeError
-        If something else than Parameters is given.
+        If something else than Parameters is given, or the learning rate is no number.
     ValueError
         If there are none, one comes twice, or the learning rate is negative.
 
@@ -48,9 +49,8 @@ class Optimizer:
     slots: tuple[str, ...] = ()
 
     def __init__(self, params: Iterable[Parameter], lr: float) -> None:
-        if not lr >= 0:
-            raise ValueError(f"{type(self).__name__}: the learning rate must not be negative, but lr = {lr!r}")
-        self.params, self.lr = checked(type(self).__name__, params), lr
+        self.lr = not_negative(f"{type(self).__name__}: the learning rate lr", lr)
+        self.params = checked(type(self).__name__, params)
         if not self.params:
             raise ValueError(f"{type(self).__name__}: no parameters: was model.parameters() used up before?")
         self.steps = [0] * len(self.params)  # how often each parameter was changed
@@ -76,10 +76,17 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} has no update(self, xp, w, g, state, step, scratch): write one")
 
     def step(self) -> None:
-        """Change every parameter that has a gradient."""
+        """Change every parameter that has a gradient.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a gradient is no Tensor, or of another shape than its parameter.
+        """
         for i, p in enumerate(self.params):
             if p.grad is None:
                 continue
+            check_gradient(type(self).__name__, p)
             self._check(p, self._scratch[i][0])
             self.steps[i] += 1
             with backend.active(p.device):
@@ -124,8 +131,16 @@ class Optimizer:
         Raises
         ------
         ValueError
-            If names are missing or unexpected, or shapes differ; the message lists every one.
+            If names are missing or unexpected, shapes differ, or something holds no numbers; the message lists every one.
+        TypeError
+            If `state` is no mapping.
         """
+        kind = type(self).__name__
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"{kind}.load_state_dict: expected a mapping of names to arrays, as state_dict() makes it, "
+                f"not a {type(state).__name__}"
+            )
         own = {f"{name}.{i}": array for i, kept in enumerate(self.state) for name, array in kept.items()}
         shapes = {"lr": (), "steps": (len(self.params),), **{name: tuple(array.shape) for name, array in own.items()}}
         complaints = [f"missing: {name} {shapes[name]}" for name in shapes if name not in state]
@@ -135,13 +150,19 @@ class Optimizer:
             for name in shapes
             if name in state and (found := _shape(state[name])) != shapes[name]
         ]
+        like = {"lr": numpy.zeros(()), "steps": numpy.zeros(0, int), **own}
+        arrays: dict[str, Any] = {}
+        for name in like:
+            try:
+                arrays[name] = _array(state[name], like[name]) if name in state else None
+            except (TypeError, ValueError, RuntimeError) as error:
+                complaints.append(f"unreadable: {name}: {error}")
         if complaints:
-            raise ValueError(f"state does not fit {type(self).__name__}:\n  " + "\n  ".join(complaints))
-        self.lr, self.steps = float(state["lr"]), [int(n) for n in state["steps"]]
+            raise ValueError(f"state does not fit {kind}:\n  " + "\n  ".join(complaints))
+        self.lr, self.steps = not_negative(f"{kind}: lr", float(arrays["lr"])), arrays["steps"].tolist()
         for name, array in own.items():
-            new = state[name].data if isinstance(state[name], Value) else state[name]
             with backend.active(backend.device_of(array)):
-                array[...] = backend.asarray(new, array.dtype, backend.device_of(array))
+                array[...] = arrays[name]
 
     def __repr__(self) -> str:
         options = ", ".join(f"{k}={v}" for k, v in vars(self).items() if isinstance(v, (int, float, tuple)) and k != "slots")
@@ -161,6 +182,34 @@ def checked(what: str, params: Iterable[Parameter]) -> list[Parameter]:
     if len(set(found)) < len(found):
         raise ValueError(f"{what}: a parameter comes twice, and would be changed twice")
     return found
+
+
+def check_gradient(what: str, p: Parameter) -> None:
+    """Is the gradient of a parameter a Tensor of its shape, where it is?"""
+    if not isinstance(p.grad, Value):
+        raise TypeError(f"{what}: the gradient of {p.name!r} is a {type(p.grad).__name__}: set grad to a Tensor, or None")
+    if p.grad.shape != p.shape:
+        raise ValueError(f"{what}: the gradient of {p.name!r} has shape {tuple(p.grad.shape)}, the parameter {tuple(p.shape)}")
+
+
+def number(what: str, value: Any) -> float:
+    """An option as a plain number."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{what} must be a number, not {value!r:.80}")
+    return float(value)
+
+
+def not_negative(what: str, value: Any) -> float:
+    """An option as a plain number, from 0."""
+    if not number(what, value) >= 0:
+        raise ValueError(f"{what} must not be negative, not {value!r}")
+    return float(value)
+
+
+def _array(data: Any, like: Any) -> Any:
+    """An array of numbers in the dtype of another, where that is; of PyTorch's tensors too."""
+    data = data.detach() if hasattr(data, "detach") else data
+    return backend.asarray(data.data if isinstance(data, Value) else data, like.dtype, backend.device_of(like))
 
 
 def _shape(array: Any) -> tuple[int, ...]:

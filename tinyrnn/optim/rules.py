@@ -11,20 +11,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..tensor import Parameter
-from .optimizer import Optimizer
+from .optimizer import Optimizer, not_negative, number
 
 
 def _fraction(what: str, value: float) -> float:
     """A factor with which the past fades."""
-    if not 0 <= value < 1:
+    if not 0 <= number(what, value) < 1:
         raise ValueError(f"{what} must be at least 0 and below 1, not {value!r}")
-    return value
-
-
-def _not_negative(what: str, value: float) -> float:
-    if not value >= 0:
-        raise ValueError(f"{what} must not be negative, not {value!r}")
-    return value
+    return float(value)
 
 
 def _decayed(xp: Any, g: Any, w: Any, weight_decay: float, out: Any) -> Any:
@@ -83,7 +77,7 @@ class SGD(Optimizer):
         self, params: Iterable[Parameter], lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
     ) -> None:
         self.momentum = _fraction("SGD: momentum", momentum)
-        self.weight_decay, self.nesterov = _not_negative("SGD: weight_decay", weight_decay), nesterov
+        self.weight_decay, self.nesterov = not_negative("SGD: weight_decay", weight_decay), nesterov
         if nesterov and not momentum:
             raise ValueError("SGD: nesterov needs a momentum above 0")
         self.slots = ("velocity",) if momentum else ()
@@ -142,9 +136,9 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
         centered: bool = False,
     ) -> None:
-        self.alpha, self.eps = _fraction("RMSprop: alpha", alpha), _not_negative("RMSprop: eps", eps)
+        self.alpha, self.eps = _fraction("RMSprop: alpha", alpha), not_negative("RMSprop: eps", eps)
         self.momentum = _fraction("RMSprop: momentum", momentum)
-        self.weight_decay, self.centered = _not_negative("RMSprop: weight_decay", weight_decay), centered
+        self.weight_decay, self.centered = not_negative("RMSprop: weight_decay", weight_decay), centered
         self.slots = ("square", *(["mean"] if centered else []), *(["velocity"] if momentum else []))
         super().__init__(params, lr)
 
@@ -158,6 +152,7 @@ class RMSprop(Optimizer):
             _average(xp, m, g, self.alpha, out=b)
             xp.multiply(m, m, out=b)
             s = xp.subtract(s, b, out=b)
+            xp.maximum(s, 0, out=b)  # rounding may leave less
         xp.sqrt(s, out=b)
         b += self.eps
         d = xp.divide(g, b, out=b)
@@ -201,8 +196,8 @@ class Adagrad(Optimizer):
     slots = ("square",)
 
     def __init__(self, params: Iterable[Parameter], lr: float = 0.01, eps: float = 1e-10, weight_decay: float = 0.0) -> None:
-        self.eps = _not_negative("Adagrad: eps", eps)
-        self.weight_decay = _not_negative("Adagrad: weight_decay", weight_decay)
+        self.eps = not_negative("Adagrad: eps", eps)
+        self.weight_decay = not_negative("Adagrad: weight_decay", weight_decay)
         super().__init__(params, lr)
 
     def update(self, xp: Any, w: Any, g: Any, state: dict[str, Any], step: int, scratch: tuple[Any, Any]) -> None:
@@ -263,8 +258,10 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         kind = type(self).__name__
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise TypeError(f"{kind}: betas must be a pair of numbers, (β₁, β₂), not {betas!r:.80}")
         self.betas = _fraction(f"{kind}: β₁", betas[0]), _fraction(f"{kind}: β₂", betas[1])
-        self.eps, self.weight_decay = _not_negative(f"{kind}: eps", eps), _not_negative(f"{kind}: weight_decay", weight_decay)
+        self.eps, self.weight_decay = not_negative(f"{kind}: eps", eps), not_negative(f"{kind}: weight_decay", weight_decay)
         super().__init__(params, lr)
 
     def update(self, xp: Any, w: Any, g: Any, state: dict[str, Any], step: int, scratch: tuple[Any, Any]) -> None:
