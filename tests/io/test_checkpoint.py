@@ -196,6 +196,11 @@ def test_a_save_killed_in_the_middle_leaves_the_old_file_whole(path, where):
     assert len(list(path.parent.iterdir())) == 2  # the draft is left over; the file is not touched
     whole = io.load(path)
     assert whole.pop("version") == 0 and all((a == 0).all() for a in whole.values())
+    others = [path.with_name(name) for name in (f".{path.name}.part", f".{path.name}.0123abcg.part", ".run2.0123abcd.part")]
+    for other in others:
+        other.touch()
+    io.save(path, {"version": 2})  # clears away what the other one left, and nothing else
+    assert sorted(path.parent.iterdir()) == sorted([path, *others])
 
 
 def test_a_save_killed_anywhere_leaves_one_whole_file(path):
@@ -276,6 +281,28 @@ def test_no_safetensors(path, content):
     for read in (io.load, io.metadata):
         with pytest.raises(ValueError, match="is no safetensors file, or it is cut off"):
             read(path)
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder: name a file in it"):
+        io.save(tmp_path, nn.Linear(2, 2))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_header_that_is_not_ours(path):
+    safetensors.numpy.save_file({"a": np.ones(2)}, path, {"tinyrnn": "1"})
+    for read in (io.load, io.metadata):
+        with pytest.raises(
+            ValueError, match=r"was not written by io\.save: its header has tinyrnn, but no values, lists, metadata"
+        ):
+            read(path)
+
+
+def test_a_dtype_that_numpy_does_not_have(path):
+    header = b'{"W":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(TypeError, match="W has dtype BF16, which NumPy does not have: convert it to float32"):
+        io.load(path)
 
 
 def test_cut_off(path):

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,8 @@ def save(path: str | os.PathLike, obj: Any, **metadata: Any) -> None:
         If something in `obj` is neither an array nor JSON; the message names it.
     FileNotFoundError
         If the folder does not exist.
+    IsADirectoryError
+        If `path` is a folder.
     ImportError
         If safetensors is not installed.
 
@@ -56,6 +60,8 @@ def save(path: str | os.PathLike, obj: Any, **metadata: Any) -> None:
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"io.save: there is no folder {str(path.parent)!r} to write {path.name!r} into")
+    if path.is_dir():
+        raise IsADirectoryError(f"io.save: {str(path)!r} is a folder: name a file in it")
     arrays: dict[str, numpy.ndarray] = {}
     values: dict[str, Any] = {}
     lists: list[str] = []
@@ -93,6 +99,8 @@ def load(path: str | os.PathLike, into: Any = None) -> dict[str, Any]:
         If there is no such file.
     ValueError
         If it is no safetensors file, is cut off, was written by a newer tinyrnn, or does not fit `into`.
+    TypeError
+        If an array has a dtype that NumPy does not have, such as bfloat16.
     ImportError
         If safetensors is not installed.
 
@@ -117,7 +125,7 @@ def load(path: str | os.PathLike, into: Any = None) -> dict[str, Any]:
     """
     with _open(path) as file:
         header = _header(path, file)
-        leaves = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
+        leaves = {name: _read(path, file, name) for name in file.keys()}  # noqa: SIM118, it is no mapping
     if header is None:  # of another program: every name as it is
         tree: dict[str, Any] = leaves
     else:
@@ -264,6 +272,7 @@ def _write(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with open(draft, "xb") as file:
+            begun = os.fstat(file.fileno()).st_mtime
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -271,12 +280,32 @@ def _write(path: Path, content: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+    _remove_drafts(path, begun)
     if os.name == "posix":  # the new name must survive a power failure, too
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _remove_drafts(path: Path, before: float) -> None:
+    """Remove what saves of this file left behind when they were killed; a draft touched since then may still be written."""
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part")
+    for other in path.parent.iterdir():
+        with suppress(OSError):  # it may belong to somebody else, or be gone by now
+            if ours.fullmatch(other.name) and other.stat().st_mtime < before:
+                other.unlink()
+
+
+def _read(path: Any, file: Any, name: str) -> numpy.ndarray:
+    try:
+        return file.get_tensor(name)
+    except TypeError:
+        raise TypeError(
+            f"{str(path)!r}: {name} has dtype {file.get_slice(name).get_dtype()}, which NumPy does not have: "
+            "convert it to float32 with the program that wrote it"
+        ) from None
 
 
 def _open(path: str | os.PathLike) -> Any:
@@ -298,4 +327,7 @@ def _header(path: Any, file: Any) -> dict[str, Any] | None:
         raise ValueError(
             f"{str(path)!r} has format {header['tinyrnn']}, this tinyrnn reads up to {FORMAT}: install a newer one to read it"
         )
-    return {key: json.loads(header[key]) for key in ("values", "lists", "metadata")}
+    parts = ("values", "lists", "metadata")
+    if missing := [key for key in parts if key not in header]:
+        raise ValueError(f"{str(path)!r} was not written by io.save: its header has tinyrnn, but no {', '.join(missing)}")
+    return {key: json.loads(header[key]) for key in parts}
