@@ -67,6 +67,9 @@ def test_forget_bias():
         lambda: init.he(3, 4),
         lambda: init.orthogonal(3, 4),
         lambda: init.zeros(3, 4),
+        lambda: init.uniform(3, 4, bound=np.float64(0.5)),
+        lambda: init.normal(3, 4, std=np.sqrt(2.0)),
+        lambda: init.orthogonal(3, 4, gain=np.float64(2.0)),
         lambda: init.gates(init.glorot, 3, 2, 2),
     ],
 )

@@ -125,6 +125,40 @@ def test_sequential():
         nn.Sequential(first, lambda x: x)
 
 
+# -- what all of them are given ------------------------------------------------------------------------------------
+
+
+def test_lists_become_tensors():
+    linear, norm = nn.Linear(3, 4), nn.LayerNorm(3)
+    x = [[1.0, 2.0, 4.0]]
+    np.testing.assert_array_equal(linear(x).numpy(), linear(tr.tensor(x)).numpy())
+    np.testing.assert_array_equal(norm(x).numpy(), norm(tr.tensor(x)).numpy())
+    np.testing.assert_array_equal(nn.Dropout(0.0)(x).numpy(), x)
+    assert nn.Dropout(0.5)(x).shape == (1, 3)
+    assert nn.Embedding(10, 3)([]).shape == (0, 3) and nn.Embedding(10, 3)([[], []]).shape == (2, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Linear(3, -1), "Linear: out_features must be a whole number from 1, not -1"),
+        (lambda: nn.Linear(3.0, 4), "Linear: in_features must be a whole number from 1, not 3.0"),
+        (lambda: nn.Embedding(0, 3), "Embedding: num_embeddings must be a whole number from 1, not 0"),
+        (lambda: nn.LayerNorm(0), "LayerNorm: size must be a whole number from 1, not 0"),
+    ],
+)
+def test_sizes(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("recurrent", [nn.RNN, nn.LSTM, lambda i, h: nn.Recurrent(nn.GRUCell(i, h))])
+@pytest.mark.parametrize("after", [nn.Linear(4, 2), nn.Dropout(0.5), nn.LayerNorm(4), nn.LSTM(4, 4)])
+def test_a_recurrent_layer_gives_a_pair(recurrent, after):
+    with pytest.raises(TypeError, match=r"x is a tuple.*a recurrent layer returns \(y, state\); write y, state = layer\(x\)"):
+        nn.Sequential(nn.Embedding(5, 3), recurrent(3, 4), after)([[1, 2], [3, 4]])
+
+
 # -- dtypes and devices --------------------------------------------------------------------------------------------
 
 LAYERS = {

@@ -198,7 +198,7 @@ X = np.zeros((2, 3))
         (
             lambda: nn.cross_entropy(X, np.zeros(2)),
             ValueError,
-            r"\(2,\) and dtype float64 do not fit .* expected \(2, 3\) of floats",
+            r"\(2,\) and dtype float64 do not fit .* expected \(2, 3\) of floats .*labels must be integers: .*dtype=int",
         ),
         (
             lambda: nn.cross_entropy(X, np.zeros((2, 3), int)),

@@ -76,6 +76,53 @@ def test_lists_of_modules_and_parameters_belong():
     assert not deep.eval().layers[2].training
 
 
+def test_dicts_of_modules_and_parameters_belong():
+    class Heads(nn.Module):
+        def __init__(self):
+            self.heads = {"words": nn.Linear(2, 2, bias=False), 7: [nn.Linear(2, 2, bias=False)]}
+            self.sizes = {"a": 1}
+
+    heads = Heads()
+    assert [name for name, _ in heads.named_parameters()] == ["heads.words.W", "heads.7.0.W"]
+    assert heads.heads["words"].name == "heads.words"
+    assert not heads.eval().heads[7][0].training
+
+
+def test_a_part_may_refer_back_to_its_owner():
+    m, c = nn.Module(), nn.Linear(2, 2)
+    m.child, c.parent = c, m
+    assert [name for name, _ in m.modules()] == ["", "child"]
+    assert [name for name, _ in m.named_parameters()] == ["child.W", "child.b"]
+    m.eval(), m.summary(), repr(m)
+    assert not c.training
+
+
+def test_no_attribute_breaks_a_module():
+    layer = nn.Linear(2, 2)
+    layer.parts, layer.children, layer.name, layer.dtype = [1], [nn.Linear(2, 2)], "encoder", "float32"
+    assert [name for name, _ in layer.named_parameters()] == ["W", "b", "children.0.W", "children.0.b"]
+    for key in ("modules", "parameters", "train", "to", "_parts"):
+        with pytest.raises(
+            AttributeError, match=f"Linear: '{key}' is a method of every module; call the attribute something else"
+        ):
+            setattr(layer, key, 1)
+    with pytest.raises(TypeError, match="name is what drawings call the module, a text, not a int"):
+        layer.name = 3
+    layer.forward = lambda x: x
+    assert layer(3) == 3
+
+
+def test_a_parameter_is_not_replaced_by_a_result():
+    layer = nn.Linear(2, 2)
+    parameter = layer.W
+    for new in (layer.W * 2, layer.W.numpy()):
+        with pytest.raises(TypeError, match=rf"W is a Parameter, which a {type(new).__name__} would replace.*W.assign\("):
+            layer.W = new
+    assert layer.W is parameter
+    layer.W, layer.b = tr.Parameter(parameter * 2), 0.0
+    assert [name for name, _ in layer.named_parameters()] == ["W"]
+
+
 def test_a_shared_parameter_comes_once():
     class Tied(nn.Module):
         def __init__(self):
@@ -176,6 +223,31 @@ def test_loading_keeps_the_dtype_and_takes_tensors():
     model = Scale(2)
     model.load_state_dict({"factor": tr.tensor(np.array([3.0, 4.0]))})
     assert model.factor.dtype == "float32" and model.factor.tolist() == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("wrong", [np.full((4, 5), "x"), np.full((4, 5), 1j), np.full((4, 5), None)])
+def test_what_holds_no_numbers_changes_nothing(wrong):
+    model = Model()
+    before = model.state_dict()
+    with pytest.raises(ValueError, match=r"state does not fit Model:\s+unreadable: head.W: "):
+        model.load_state_dict({**Model().state_dict(), "head.W": wrong})
+    for name, p in model.named_parameters():
+        np.testing.assert_array_equal(p.numpy(), before[name])
+
+
+@pytest.mark.parametrize("wrong", [None, [1, 2]])
+def test_a_state_is_a_mapping(wrong):
+    with pytest.raises(TypeError, match=r"Scale.load_state_dict: expected a mapping .*state_dict\(\)"):
+        Scale(2).load_state_dict(wrong)
+
+
+def test_a_state_of_torch_tensors():
+    torch = pytest.importorskip("torch", reason="the state is made of PyTorch's tensors")
+    model = Scale(2)
+    model.load_state_dict({"factor": torch.tensor([3.0, 4.0], requires_grad=True)})
+    assert model.factor.tolist() == [3.0, 4.0]
+    with pytest.raises(ValueError, match=r"unreadable: factor: .*BFloat16"):
+        model.load_state_dict({"factor": torch.ones(2, dtype=torch.bfloat16)})
 
 
 # -- to ------------------------------------------------------------------------------------------------------------

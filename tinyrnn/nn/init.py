@@ -17,14 +17,14 @@ def uniform(*shape: int, bound: float = 1.0) -> Any:
     """Uniform between −bound and bound, float32."""
     generator, active = _random()
     with active:
-        return (generator.random(shape, dtype="float32") * 2 - 1) * bound
+        return (generator.random(shape, dtype="float32") * 2 - 1) * float(bound)
 
 
 def normal(*shape: int, std: float = 1.0) -> Any:
     """Normal with mean 0 and standard deviation `std`, float32."""
     generator, active = _random()
     with active:
-        return generator.standard_normal(shape, dtype="float32") * std
+        return generator.standard_normal(shape, dtype="float32") * float(std)
 
 
 def glorot(inputs: int, outputs: int) -> Any:
@@ -52,7 +52,7 @@ def orthogonal(rows: int, columns: int, gain: float = 1.0) -> Any:
         xp = backend.library(device)
         q, r = xp.linalg.qr(normal(max(rows, columns), min(rows, columns)))
         q = q * xp.sign(xp.diagonal(r))  # without this the matrix would not be uniformly distributed (Mezzadri 2007)
-        return xp.ascontiguousarray(q if rows >= columns else q.T) * gain
+        return xp.ascontiguousarray(q if rows >= columns else q.T) * float(gain)
 
 
 def zeros(*shape: int) -> Any:

@@ -11,7 +11,7 @@ from .. import backend, ops
 from ..graph import Value
 from ..tensor import Parameter, Tensor
 from . import init
-from .module import Module
+from .module import Module, as_input, check_sizes
 
 
 class Linear(Module):
@@ -32,11 +32,13 @@ class Linear(Module):
     """
 
     def __init__(self, in_features: int, out_features: int, *, bias: bool = True) -> None:
+        check_sizes(self, in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
         self.W = Parameter(init.glorot(in_features, out_features))
         self.b = Parameter(init.zeros(out_features)) if bias else 0.0
 
     def forward(self, x: Any) -> Tensor:
+        x = as_input(self, x)
         if x.shape[-1:] != (self.in_features,):
             raise ValueError(f"Linear: x has shape {tuple(x.shape)}, expected (..., in_features = {self.in_features})")
         return x @ self.W + self.b
@@ -65,12 +67,14 @@ class Embedding(Module):
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+        check_sizes(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.W = Parameter(init.normal(num_embeddings, embedding_dim))
 
     def forward(self, indices: Any) -> Tensor:
         if not hasattr(indices, "dtype"):
-            indices = backend.asarray(numpy.asarray(indices), device=self.W.device)
+            numbers = numpy.asarray(indices)
+            indices = backend.asarray(numbers if numbers.size else numbers.astype(int), device=self.W.device)
         if indices.dtype.kind not in "iu":
             raise TypeError(f"Embedding: indices must be integers, not {indices.dtype}: make them with dtype=int")
         data = indices.data if isinstance(indices, Value) else indices
@@ -103,12 +107,11 @@ class Dropout(Module):
         self.rate = rate
 
     def forward(self, x: Any) -> Any:
+        x = as_input(self, x)
         if not self.training or self.rate == 0.0:
             return x
-        data = x.data if isinstance(x, Value) else x
-        device = backend.device_of(data)
-        with backend.active(device):
-            keep = backend.generator(device).random(data.shape, dtype="float32") >= self.rate
+        with backend.active(x.device):
+            keep = backend.generator(x.device).random(x.shape, dtype="float32") >= self.rate
         return ops.dropout(x, keep, self.rate)
 
 
@@ -132,11 +135,13 @@ class LayerNorm(Module):
     """
 
     def __init__(self, size: int, eps: float = 1e-5) -> None:
+        check_sizes(self, size=size)
         self.size, self.eps = size, eps
         self.gain = Parameter(init.ones(size))
         self.bias = Parameter(init.zeros(size))
 
     def forward(self, x: Any) -> Tensor:
+        x = as_input(self, x)
         if x.shape[-1:] != (self.size,):
             raise ValueError(f"LayerNorm: x has shape {tuple(x.shape)}, expected (..., size = {self.size})")
         centred = x - ops.mean(x, axis=-1, keepdims=True)
@@ -173,7 +178,7 @@ class Sequential(Module):
         return x
 
     def __iter__(self) -> Iterator[Module]:
-        return (module for _, module in self.children())
+        return (module for _, module in self._children())
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

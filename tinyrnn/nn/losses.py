@@ -339,6 +339,8 @@ def _are_indices(labels: Tensor, logits: Tensor) -> bool:
     expected = (
         f"{places} of integers (classes)" if labels.dtype.kind in "iu" else f"{tuple(logits.shape)} of floats (probabilities)"
     )
+    if labels.dtype.kind == "f" and found == places:
+        expected += "; class labels must be integers: make them with dtype=int"
     raise ValueError(
         f"cross_entropy: labels of shape {found} and dtype {labels.dtype} do not fit logits of shape "
         f"{tuple(logits.shape)} = (..., C): expected {expected}"

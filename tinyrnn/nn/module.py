@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from .. import backend
-from ..graph import enter, here, leave
+from ..graph import Value, enter, here, leave
 from ..tensor import Parameter, as_tensor
 
 
@@ -34,6 +34,7 @@ class Module:
     training: bool = True
 
     def __setattr__(self, key: str, value: Any) -> None:
+        self._check_attribute(key, value)
         for name, part in _parts(key, value):
             if part.name is None:
                 part.name = name
@@ -49,28 +50,47 @@ class Module:
         finally:
             leave(token)
 
+    def _check_attribute(self, key: str, value: Any) -> None:
+        """No attribute hides a method that the others rely on, and no result of an operation takes a parameter's place."""
+        kind = type(self).__name__
+        if key != "forward" and callable(vars(Module).get(key)):
+            raise AttributeError(f"{kind}: {key!r} is a method of every module; call the attribute something else")
+        if key == "name" and not isinstance(value, (str, type(None))):
+            raise TypeError(f"{kind}: name is what drawings call the module, a text, not a {type(value).__name__}")
+        if isinstance(vars(self).get(key), Parameter) and hasattr(value, "dtype") and not isinstance(value, Parameter):
+            raise TypeError(
+                f"{kind}: {key} is a Parameter, which a {type(value).__name__} would replace, out of reach of training: "
+                f"put the numbers into it with {key}.assign(...), or give it a new tr.Parameter(...)"
+            )
+
     # -- parts -----------------------------------------------------------------------------------
 
-    def parts(self) -> Iterator[tuple[str, Module | Parameter]]:
-        """The modules and parameters among the attributes, alone or in lists, with their names."""
+    def _parts(self) -> Iterator[tuple[str, Module | Parameter]]:
+        """The modules and parameters among the attributes, alone, in lists or in dicts, with their names."""
         for key, value in vars(self).items():
             yield from _parts(key, value)
 
-    def children(self) -> Iterator[tuple[str, Module]]:
+    def _children(self) -> Iterator[tuple[str, Module]]:
         """The modules among the parts, with their names."""
-        return ((name, part) for name, part in self.parts() if isinstance(part, Module))
+        return ((name, part) for name, part in self._parts() if isinstance(part, Module))
 
-    def modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all inside it, each with its dotted name, the outer before the inner."""
-        yield prefix.rstrip("."), self
-        for key, child in self.children():
-            yield from child.modules(f"{prefix}{key}.")
+    def modules(self) -> Iterator[tuple[str, Module]]:
+        """This module and all inside it, each once with its dotted name, the outer before the inner."""
+        seen: set[int] = set()  # one may refer back to its owner
+        waiting: list[tuple[str, Module]] = [("", self)]
+        while waiting:
+            name, module = waiting.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield name, module
+            waiting += reversed([(f"{name}.{key}" if name else key, child) for key, child in module._children()])
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """The parameters with their dotted names, in the order of assignment, a shared one once."""
         seen = set()
         for prefix, module in self.modules():
-            for key, part in module.parts():
+            for key, part in module._parts():
                 if isinstance(part, Parameter) and part not in seen:
                     seen.add(part)
                     yield f"{prefix}.{key}" if prefix else key, part
@@ -152,8 +172,15 @@ class Module:
         Raises
         ------
         ValueError
-            If names are missing or unexpected, or shapes differ; the message lists every one.
+            If names are missing or unexpected, shapes differ, or something holds no numbers; the message lists every one.
+        TypeError
+            If `state` is no mapping.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"{type(self).__name__}.load_state_dict: expected a mapping of names to arrays, as state_dict() makes it, "
+                f"not a {type(state).__name__}"
+            )
         own = dict(self.named_parameters())
         complaints = [f"missing: {name} {tuple(own[name].shape)}" for name in own if name not in state]
         complaints += [f"unexpected: {name} {_shape(state[name])}" for name in state if name not in own]
@@ -162,10 +189,16 @@ class Module:
             for name in own
             if name in state and (found := _shape(state[name])) != tuple(own[name].shape)
         ]
+        arrays = {}
+        for name in own:
+            try:
+                arrays[name] = _array(state[name], own[name]) if name in state else None
+            except (TypeError, ValueError, RuntimeError) as error:
+                complaints.append(f"unreadable: {name}: {error}")
         if complaints:
             raise ValueError(f"state does not fit {type(self).__name__}:\n  " + "\n  ".join(complaints))
         for name, parameter in own.items():
-            parameter.assign(state[name])
+            parameter.assign(arrays[name])
 
     # -- reports ---------------------------------------------------------------------------------
 
@@ -186,7 +219,7 @@ class Module:
         rows, seen, total = [], set(), 0
         for name, module in self.modules():
             label, kind = name or "(self)", type(module).__name__
-            own = [(k, p) for k, p in module.parts() if isinstance(p, Parameter)]
+            own = [(k, p) for k, p in module._parts() if isinstance(p, Parameter)]
             rows += [] if own else [(label, kind, "", "")]
             for key, parameter in own:
                 shared = parameter in seen
@@ -210,14 +243,37 @@ class Module:
         return f"{sizes}; " if sizes else ""
 
 
+def check_sizes(module: Module, **sizes: Any) -> None:
+    """Are these whole numbers from 1?"""
+    for name, size in sizes.items():
+        if not isinstance(size, (int, numpy.integer)) or size < 1:
+            raise ValueError(f"{type(module).__name__}: {name} must be a whole number from 1, not {size!r}")
+
+
+def as_input(module: Module, x: Any) -> Any:
+    """x as one Tensor; lists of numbers become one."""
+    if isinstance(x, tuple) and any(isinstance(part, (Value, tuple)) for part in x):
+        raise TypeError(
+            f"{type(module).__name__}: x is a tuple, expected one Tensor: a recurrent layer returns (y, state); write "
+            "y, state = layer(x) and pass on y, in place of nn.Sequential in the forward of a module of your own"
+        )
+    return as_tensor(x)
+
+
 def _shape(array: Any) -> tuple[int, ...]:
     return tuple(array.shape) if hasattr(array, "shape") else numpy.shape(array)
 
 
+def _array(data: Any, parameter: Parameter) -> Any:
+    """An array of numbers like the parameter's; of PyTorch's tensors too."""
+    data = data.detach() if hasattr(data, "detach") else data
+    return backend.asarray(data.data if isinstance(data, Value) else data, parameter.dtype, parameter.device)
+
+
 def _parts(key: str, value: Any) -> Iterator[tuple[str, Module | Parameter]]:
-    """What an attribute adds to a module: itself, or the items of a list as key.0, key.1, …"""
+    """What an attribute adds to a module: itself, or the items of a list as key.0, key.1, …, of a dict key by key."""
     if isinstance(value, (Module, Parameter)):
         yield key, value
-    elif isinstance(value, (list, tuple)):
-        for number, item in enumerate(value):
-            yield from _parts(f"{key}.{number}", item)
+    elif isinstance(value, (list, tuple, dict)):
+        for inner, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _parts(f"{key}.{inner}", item)
