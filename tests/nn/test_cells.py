@@ -80,5 +80,44 @@ def test_large_numbers_do_not_overflow():
 def test_errors():
     with pytest.raises(ValueError, match="nonlinearity 'sin': expected 'tanh' or 'relu'"):
         nn.RNNCell(3, 4, nonlinearity="sin")
-    with pytest.raises(ValueError, match=r"matmul.*inner sizes differ.*\(2, 5\)"):
-        nn.RNNCell(3, 4)(tr.ones(2, 5), tr.zeros(2, 4))
+    for sizes in ((0, 4), (3, -1), (3.0, 4)):
+        for make in (nn.RNNCell, nn.LSTMCell, nn.GRUCell):
+            with pytest.raises(ValueError, match=rf"{make.__name__}: (input|hidden)_size must be a whole number from 1"):
+                make(*sizes)
+    for shape in ((2, 5), (3,), (1, 2, 3)):
+        with pytest.raises(ValueError, match=r"RNNCell: x must be \(N, input_size\) = \(N, 3\), but has shape"):
+            nn.RNNCell(3, 4)(tr.ones(*shape), tr.zeros(2, 4))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_state_that_would_broadcast_is_an_error(name):
+    cell = CELLS[name]()
+    for shape in ((1, 4), (4,), (3, 4), (2, 1), (), (2, 4, 1)):
+        state = tr.zeros(*shape)
+        with pytest.raises(ValueError, match=r"state must be .*\(N, hidden_size\) = \(2, 4\), but is a .*Tensor of shape"):
+            cell(tr.ones(2, 3), (state, state) if "LSTM" in name else state)
+
+
+def test_the_form_of_the_state():
+    h = tr.zeros(2, 4)
+    with pytest.raises(
+        ValueError, match=r"LSTMCell: state must be \(h, c\), each \(N, hidden_size\) = \(2, 4\), but is a Tensor"
+    ):
+        nn.LSTMCell(3, 4)(tr.ones(2, 3), h)
+    with pytest.raises(ValueError, match=r"LSTMCell: state must be \(h, c\), .* a tuple of a Tensor of shape \(2, 4\)$"):
+        nn.LSTMCell(3, 4)(tr.ones(2, 3), (h,))
+    for cell in (nn.GRUCell(3, 4), nn.RNNCell(3, 4)):
+        with pytest.raises(ValueError, match=r"state must be h \(N, hidden_size\) = \(2, 4\), but is a tuple of a Tensor"):
+            cell(tr.ones(2, 3), (h,))
+        with pytest.raises(ValueError, match="but is a LSTMState of"):
+            cell(tr.ones(2, 3), nn.LSTMState(h, h))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_no_state_is_the_initial_one_and_lists_become_tensors(name):
+    cell = CELLS[name]()
+    zeros = [[0.0] * 4]
+    expected = parts(cell(tr.ones(1, 3), cell.initial_state(1)))
+    for found in (cell([[1.0] * 3]), cell([[1.0] * 3], [zeros, zeros] if "LSTM" in name else zeros)):
+        for a, b in zip(expected, parts(found)):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())

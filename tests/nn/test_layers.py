@@ -131,7 +131,8 @@ def test_sequential():
 def test_lists_become_tensors():
     linear, norm = nn.Linear(3, 4), nn.LayerNorm(3)
     x = [[1.0, 2.0, 4.0]]
-    np.testing.assert_array_equal(linear(x).numpy(), linear(tr.tensor(x)).numpy())
+    for numbers in (x, tuple(map(tuple, x))):
+        np.testing.assert_array_equal(linear(numbers).numpy(), linear(tr.tensor(x)).numpy())
     np.testing.assert_array_equal(norm(x).numpy(), norm(tr.tensor(x)).numpy())
     np.testing.assert_array_equal(nn.Dropout(0.0)(x).numpy(), x)
     assert nn.Dropout(0.5)(x).shape == (1, 3)

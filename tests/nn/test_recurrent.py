@@ -247,7 +247,13 @@ def test_an_empty_batch():
         ),
         (lambda: nn.RNN(3, 4)(np.ones((5, 2, 3)), lengths=[5, -1]), ValueError, "lengths run from -1 to 5"),
         (lambda: nn.RNN(3, 4)(np.ones((5, 2, 3)), lengths=[5]), ValueError, r"lengths must be 2 integers.* shape \(1,\)"),
-        (lambda: nn.RNN(3, 4)(np.ones((5, 2, 3)), lengths=[5.0, 2.5]), ValueError, "lengths must be 2 integers"),
+        (lambda: nn.RNN(3, 4)(np.ones((5, 2, 3)), lengths=[5.0, 2.5]), ValueError, "2 integers.* not float64: .*dtype=int"),
+        (
+            lambda: nn.RNN(3, 4)(np.ones((5, 2, 3)), lengths=tr.tensor([5, 2])),
+            ValueError,
+            "2 integers.* not float32: .*dtype=int",
+        ),
+        (lambda: nn.RNN(3, 4)(np.ones((5, 2, 3)), lengths=5), ValueError, r"2 integers, one per sequence, e.g. \[5, 5\]"),
         (lambda: nn.RNN(0, 4), ValueError, "RNN: input_size must be a whole number from 1, not 0"),
         (lambda: nn.LSTM(3, 4, num_layers=1.5), ValueError, "num_layers must be a whole number from 1, not 1.5"),
         (lambda: nn.LSTM(3, 4, dropout=1.0), ValueError, r"rate 1.0 is not in \[0, 1\)"),
@@ -257,6 +263,39 @@ def test_an_empty_batch():
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_batch_of_the_initial_state_is_that_of_x(n):
+    for call in (
+        lambda: nn.Recurrent(Leaky(3, 4))(random(5, 2, 3), random(n, 4)),
+        lambda: nn.Recurrent(nn.GRUCell(3, 4))(random(5, 2, 3), random(n, 4)),
+        lambda: nn.unroll(Leaky(3, 4), tr.unstack(tr.ones(5, 2, 3)), tr.ones(n, 4)),
+    ):
+        with pytest.raises(ValueError, match=rf"the initial state has shape \({n}, 4\), but x has 2 sequences"):
+            call()
+    with pytest.raises(ValueError, match="but x has 1 sequences"):  # this one would not even change its shape
+        nn.Recurrent(Leaky(3, 4))(random(5, 1, 3), random(2, 4))
+
+
+def test_the_callers_own_tensors_are_not_renamed():
+    x, z = tr.ones(5, 2, 3), tr.zeros(2, 4)
+    with tr.recording():
+        y, _ = nn.Recurrent(nn.LSTMCell(3, 4))(x, (z, z))
+    assert x.name is None and z.name is None and not z.carried
+    leaves = {v.name: v for v in tr.graph.history(y) if v.op is None and not v.requires_grad}
+    assert {"x", "h", "c"} <= leaves.keys() and leaves["h"].carried and leaves["x"].data is x.data
+    nn.LSTM(3, 4)(x)
+    assert x.name is None
+
+
+def test_learnt_initial_states_and_recorded_ones_get_their_gradients():
+    cell, h0 = Leaky(3, 4), tr.Parameter(random(2, 4))
+    nn.Recurrent(cell)(random(5, 2, 3), h0)[0].sum().backward()
+    direct, h0.grad = h0.grad.numpy(), None
+    nn.Recurrent(cell)(random(5, 2, 3), h0 * 1.0)[0].sum().backward()
+    assert direct.any()
+    np.testing.assert_allclose(h0.grad.numpy(), direct, rtol=1e-12)
 
 
 def test_what_a_cell_returns_must_be_its_state():

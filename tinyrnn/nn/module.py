@@ -252,7 +252,7 @@ def check_sizes(module: Module, **sizes: Any) -> None:
 
 def as_input(module: Module, x: Any) -> Any:
     """x as one Tensor; lists of numbers become one."""
-    if isinstance(x, tuple) and any(isinstance(part, (Value, tuple)) for part in x):
+    if isinstance(x, tuple) and any(isinstance(part, Value) for part in x):
         raise TypeError(
             f"{type(module).__name__}: x is a tuple, expected one Tensor: a recurrent layer returns (y, state); write "
             "y, state = layer(x) and pass on y, in place of nn.Sequential in the forward of a module of your own"

@@ -13,7 +13,7 @@ from ..ops import concatenate, less, reshape, stack, transpose, unstack, where
 from ..tensor import Tensor, as_tensor
 from .cells import Cell, GRUCell, LSTMCell, RNNCell
 from .layers import Dropout
-from .module import Module
+from .module import Module, as_input, check_sizes
 
 
 def parts(state: Any) -> tuple:
@@ -35,6 +35,27 @@ def _carry(state: Any, names: Sequence[str | None]) -> Any:
         if value.name is None:
             value.name = name
     return state
+
+
+def _own(given: Any) -> Any:
+    """A Tensor that may be named and marked: the caller's own only if gradients flow into it or through it."""
+    if not isinstance(given, Value):
+        return as_tensor(given)
+    if given.op is not None or given.requires_grad:
+        return given
+    own = as_tensor(given.data)
+    own.name = given.name
+    return own
+
+
+def _check_batch(cell: Any, x: Any, state: Any) -> None:
+    """The state has one row for each sequence of the batch; nothing else would notice one too many."""
+    for part in parts(state) if getattr(x, "ndim", 0) > 1 else ():
+        if part.ndim and part.shape[0] != x.shape[0]:
+            raise ValueError(
+                f"{type(cell).__name__}: the initial state has shape {tuple(part.shape)}, but x has {x.shape[0]} sequences "
+                f"at each step, (N, …) = {tuple(x.shape)}: the first axis of both is N"
+            )
 
 
 def _where(valid: Any, new: Any, old: Any) -> Any:
@@ -75,7 +96,7 @@ def unroll(cell: Callable, xs: Sequence, state: Any, *, reverse: bool = False, v
     xs : sequence of Tensor
         The input of each step, (N, I).
     state : Tensor or tuple of Tensor
-        Before the first step.
+        Before the first step; the first axis of each is the batch, N, as of each x.
     reverse : bool
         Run from the last step to the first.
     valid : sequence of Tensor, optional
@@ -90,7 +111,8 @@ def unroll(cell: Callable, xs: Sequence, state: Any, *, reverse: bool = False, v
         After the last step.
     """
     fields = getattr(state, "_fields", ("h", *(f"s{i}" for i in range(1, len(parts(state))))))
-    first = state = _like(state, [as_tensor(part) for part in parts(state)])
+    first = state = _like(state, [_own(part) for part in parts(state)])
+    _check_batch(cell, xs[0] if len(xs) else None, state)
     ys: list = [None] * len(xs)
     with at(here().place):  # a time loop of its own, even if it goes on at the step where another one ended
         for t in reversed(range(len(xs))) if reverse else range(len(xs)):
@@ -114,9 +136,11 @@ def _valid_steps(lengths: Any, steps: int, batch: int, device: Any) -> Sequence 
     if lengths is None:
         return None
     lengths = lengths.data if isinstance(lengths, Value) else lengths
-    host = backend.to_host(lengths) if hasattr(lengths, "dtype") else numpy.asarray(lengths, None if len(lengths) else int)
-    if host.shape != (batch,) or host.dtype.kind not in "iu":
-        raise ValueError(f"lengths must be {batch} integers, one per sequence, not {host.dtype} of shape {host.shape}")
+    host = backend.to_host(lengths) if hasattr(lengths, "dtype") else numpy.asarray(lengths)
+    if host.shape != (batch,):
+        raise ValueError(f"lengths must be {batch} integers, one per sequence, e.g. {[steps] * batch}, not of shape {host.shape}")
+    if batch and host.dtype.kind not in "iu":
+        raise ValueError(f"lengths must be {batch} integers, one per sequence, not {host.dtype}: make them with dtype=int")
     if batch and (host.min() < 0 or host.max() > steps):
         raise ValueError(f"lengths run from {host.min()} to {host.max()}, but the sequences have {steps} steps")
     with backend.active(device):
@@ -124,25 +148,28 @@ def _valid_steps(lengths: Any, steps: int, batch: int, device: Any) -> Sequence 
         return unstack(less(clock, as_tensor(backend.to_device(host[:, None], device))))
 
 
-def _check_input(layer: str, xs: Any, input_size: int | None, batch_first: bool) -> Tensor:
+def _check_input(layer: Module, xs: Any, input_size: int | None, batch_first: bool) -> Tensor:
     """The sequence as a Tensor, time first, once its shape and dtype are known to fit."""
-    xs = as_tensor(xs)
+    xs = as_input(layer, xs)
+    kind = type(layer).__name__
     axes = "(N, T, I)" if batch_first else "(T, N, I)"
     if xs.ndim != 3:
         raise ValueError(
-            f"{layer}: x has shape {tuple(xs.shape)}, expected {axes}: steps T, sequences N, features I; "
+            f"{kind}: x has shape {tuple(xs.shape)}, expected {axes}: steps T, sequences N, features I; "
             "a single sequence (T, I) becomes a batch with x.expand_dims(" + ("0)" if batch_first else "1)")
         )
     if xs.dtype.kind != "f":
         raise TypeError(
-            f"{layer}: x has dtype {xs.dtype}, expected floats; symbols become vectors with nn.Embedding or tr.one_hot"
+            f"{kind}: x has dtype {xs.dtype}, expected floats; symbols become vectors with nn.Embedding or tr.one_hot"
         )
     if input_size is not None and xs.shape[2] != input_size:
-        raise ValueError(f"{layer}: x has shape {tuple(xs.shape)}, {axes} with I = {xs.shape[2]}, but input_size = {input_size}")
-    xs.name = xs.name or "x"
+        raise ValueError(f"{kind}: x has shape {tuple(xs.shape)}, {axes} with I = {xs.shape[2]}, but input_size = {input_size}")
+    if xs.name is None:
+        xs = _own(xs)
+        xs.name = "x"
     xs = transpose(xs, axes=(1, 0, 2)) if batch_first else xs
     if xs.shape[0] == 0:
-        raise ValueError(f"{layer}: the sequence has no steps: x has shape {tuple(xs.shape)}")
+        raise ValueError(f"{kind}: the sequence has no steps: x has shape {tuple(xs.shape)}")
     return xs
 
 
@@ -196,7 +223,7 @@ class Recurrent(Module):
         state
             After each sequence's own last step.
         """
-        xs = _check_input("Recurrent", x, getattr(self.cell, "input_size", None), self.batch_first)
+        xs = _check_input(self, x, getattr(self.cell, "input_size", None), self.batch_first)
         if state is None:
             if not hasattr(self.cell, "initial_state"):
                 raise TypeError(
@@ -226,9 +253,7 @@ class _Layers(Module):
         batch_first: bool = False,
         **cell_options: Any,
     ) -> None:
-        for what, number in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-            if not isinstance(number, (int, numpy.integer)) or number < 1:
-                raise ValueError(f"{type(self).__name__}: {what} must be a whole number from 1, not {number!r}")
+        check_sizes(self, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.bidirectional, self.batch_first = bias, bidirectional, batch_first
         directions = ("", "_reverse") if bidirectional else ("",)
@@ -268,7 +293,7 @@ class _Layers(Module):
         ValueError, TypeError
             If x, the state or the lengths do not fit; the message says what each axis means.
         """
-        xs = _check_input(type(self).__name__, x, self.input_size, self.batch_first)
+        xs = _check_input(self, x, self.input_size, self.batch_first)
         steps, batch = xs.shape[:2]
         valid = _valid_steps(lengths, steps, batch, xs.device)
         cells = self.cells()
