@@ -314,7 +314,7 @@ def test_thinc_lstm_gradient():
 
     def run(x, *weights):
         cell = nn.LSTMCell(2, 3)
-        cell.W_x, cell.W_h, cell.b = weights
+        vars(cell).update(zip(("W_x", "W_h", "b"), weights))  # a function of its weights
         y, state = nn.Recurrent(cell)(x)
         return y, *state
 

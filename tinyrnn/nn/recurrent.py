@@ -38,12 +38,12 @@ def _carry(state: Any, names: Sequence[str | None]) -> Any:
 
 
 def _own(given: Any) -> Any:
-    """A Tensor that may be named and marked: the caller's own only if gradients flow into it or through it."""
+    """A Tensor that may be named and marked: the caller's own if gradients flow into it or through it, else a copy."""
     if not isinstance(given, Value):
         return as_tensor(given)
     if given.op is not None or given.requires_grad:
         return given
-    own = as_tensor(given.data)
+    own = as_tensor(backend.copy(given.data))
     own.name = given.name
     return own
 
@@ -148,9 +148,9 @@ def _valid_steps(lengths: Any, steps: int, batch: int, device: Any) -> Sequence 
         return unstack(less(clock, as_tensor(backend.to_device(host[:, None], device))))
 
 
-def _check_input(layer: Module, xs: Any, input_size: int | None, batch_first: bool) -> Tensor:
+def _check_input(layer: Module, given: Any, input_size: int | None, batch_first: bool) -> Tensor:
     """The sequence as a Tensor, time first, once its shape and dtype are known to fit."""
-    xs = as_input(layer, xs)
+    xs = as_input(layer, given)
     kind = type(layer).__name__
     axes = "(N, T, I)" if batch_first else "(T, N, I)"
     if xs.ndim != 3:
@@ -164,8 +164,7 @@ def _check_input(layer: Module, xs: Any, input_size: int | None, batch_first: bo
         )
     if input_size is not None and xs.shape[2] != input_size:
         raise ValueError(f"{kind}: x has shape {tuple(xs.shape)}, {axes} with I = {xs.shape[2]}, but input_size = {input_size}")
-    if xs.name is None:
-        xs = _own(xs)
+    if xs is not given:
         xs.name = "x"
     xs = transpose(xs, axes=(1, 0, 2)) if batch_first else xs
     if xs.shape[0] == 0:
