@@ -119,11 +119,9 @@ class ndarray:
         return self._view(self._host.transpose(*axes))
 
     def reshape(self, *shape, order="C"):
-        view = self._host.view()
-        try:
-            view = numpy.reshape(view, shape[0] if len(shape) == 1 else shape, copy=False)
-        except ValueError:  # it must copy: a kernel; or the shape does not fit
-            view = host_of(self).reshape(*shape)
+        view = self._host.reshape(*shape)
+        if not numpy.may_share_memory(view, self._host):  # it must copy: a kernel
+            host_of(self)
         return self._view(view)
 
     def view(self, dtype=None):
