@@ -9,6 +9,7 @@ import numpy
 
 from .. import backend
 from ..graph import Value, enter, here, leave
+from ..state import fitting
 from ..tensor import Parameter, as_tensor
 
 
@@ -176,27 +177,8 @@ class Module:
         TypeError
             If `state` is no mapping.
         """
-        if not isinstance(state, Mapping):
-            raise TypeError(
-                f"{type(self).__name__}.load_state_dict: expected a mapping of names to arrays, as state_dict() makes it, "
-                f"not a {type(state).__name__}"
-            )
         own = dict(self.named_parameters())
-        complaints = [f"missing: {name} {tuple(own[name].shape)}" for name in own if name not in state]
-        complaints += [f"unexpected: {name} {_shape(state[name])}" for name in state if name not in own]
-        complaints += [
-            f"misshapen: {name} is {found}, expected {tuple(own[name].shape)}"
-            for name in own
-            if name in state and (found := _shape(state[name])) != tuple(own[name].shape)
-        ]
-        arrays = {}
-        for name in own:
-            try:
-                arrays[name] = _array(state[name], own[name]) if name in state else None
-            except (TypeError, ValueError, RuntimeError) as error:
-                complaints.append(f"unreadable: {name}: {error}")
-        if complaints:
-            raise ValueError(f"state does not fit {type(self).__name__}:\n  " + "\n  ".join(complaints))
+        arrays = fitting(type(self).__name__, state, {name: parameter.data for name, parameter in own.items()})
         for name, parameter in own.items():
             parameter.assign(arrays[name])
 
@@ -258,16 +240,6 @@ def as_input(module: Module, x: Any) -> Any:
             "y, state = layer(x) and pass on y, in place of nn.Sequential in the forward of a module of your own"
         )
     return as_tensor(x)
-
-
-def _shape(array: Any) -> tuple[int, ...]:
-    return tuple(array.shape) if hasattr(array, "shape") else numpy.shape(array)
-
-
-def _array(data: Any, parameter: Parameter) -> Any:
-    """An array of numbers like the parameter's; of PyTorch's tensors too."""
-    data = data.detach() if hasattr(data, "detach") else data
-    return backend.asarray(data.data if isinstance(data, Value) else data, parameter.dtype, parameter.device)
 
 
 def _parts(key: str, value: Any) -> Iterator[tuple[str, Module | Parameter]]:

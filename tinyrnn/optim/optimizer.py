@@ -10,6 +10,7 @@ import numpy
 
 from .. import backend
 from ..graph import Value
+from ..state import fitting
 from ..tensor import Parameter
 
 
@@ -136,29 +137,8 @@ class Optimizer:
             If `state` is no mapping.
         """
         kind = type(self).__name__
-        if not isinstance(state, Mapping):
-            raise TypeError(
-                f"{kind}.load_state_dict: expected a mapping of names to arrays, as state_dict() makes it, "
-                f"not a {type(state).__name__}"
-            )
         own = {f"{name}.{i}": array for i, kept in enumerate(self.state) for name, array in kept.items()}
-        shapes = {"lr": (), "steps": (len(self.params),), **{name: tuple(array.shape) for name, array in own.items()}}
-        complaints = [f"missing: {name} {shapes[name]}" for name in shapes if name not in state]
-        complaints += [f"unexpected: {name} {_shape(state[name])}" for name in state if name not in shapes]
-        complaints += [
-            f"misshapen: {name} is {found}, expected {shapes[name]}"
-            for name in shapes
-            if name in state and (found := _shape(state[name])) != shapes[name]
-        ]
-        like = {"lr": numpy.zeros(()), "steps": numpy.zeros(0, int), **own}
-        arrays: dict[str, Any] = {}
-        for name in like:
-            try:
-                arrays[name] = _array(state[name], like[name]) if name in state else None
-            except (TypeError, ValueError, RuntimeError) as error:
-                complaints.append(f"unreadable: {name}: {error}")
-        if complaints:
-            raise ValueError(f"state does not fit {kind}:\n  " + "\n  ".join(complaints))
+        arrays = fitting(kind, state, {"lr": numpy.zeros(()), "steps": numpy.zeros(len(self.params), int), **own})
         self.lr, self.steps = not_negative(f"{kind}: lr", float(arrays["lr"])), arrays["steps"].tolist()
         for name, array in own.items():
             with backend.active(backend.device_of(array)):
@@ -204,16 +184,6 @@ def not_negative(what: str, value: Any) -> float:
     if not number(what, value) >= 0:
         raise ValueError(f"{what} must not be negative, not {value!r}")
     return float(value)
-
-
-def _array(data: Any, like: Any) -> Any:
-    """An array of numbers in the dtype of another, where that is; of PyTorch's tensors too."""
-    data = data.detach() if hasattr(data, "detach") else data
-    return backend.asarray(data.data if isinstance(data, Value) else data, like.dtype, backend.device_of(like))
-
-
-def _shape(array: Any) -> tuple[int, ...]:
-    return tuple(array.shape) if hasattr(array, "shape") else numpy.shape(array)
 
 
 def _zeros_like(array: Any) -> Any:
