@@ -9,7 +9,7 @@ Graphviz arranges one step; everything else is ours, so that all steps look the 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -17,6 +17,7 @@ from .. import backend
 from ..tape import Graph
 from . import engine, flow, legend, notation, unrolled
 from .drawing import Drawing
+from .options import Options
 from .picture import Mark, Picture
 from .reading import read
 from .write_dot import write_dot
@@ -25,21 +26,13 @@ from .write_svg import write_svg
 if TYPE_CHECKING:
     import graphviz
 
-__all__ = ["dot", "render", "svg"]
+__all__ = ["Options", "dot", "draw", "render", "svg"]
 
 MOST_STEPS = 16
 _NAMED = ("state", "parameter", "input", "value", "loss")
 
 
-def render(
-    graph: Graph,
-    path: str | Path,
-    *,
-    gradients: bool = False,
-    shapes: bool = False,
-    values: bool = False,
-    background: str | None = "white",
-) -> str:
+def render(graph: Graph, path: str | Path, **options: Any) -> str:
     """Draw a graph into a file.
 
     Parameters
@@ -47,15 +40,8 @@ def render(
     graph : Graph
     path : str or Path
         Its suffix says what is written: svg, pdf or png.
-    gradients : bool
-        Whether to draw beside every arrow the gradient that flows back along it, as wide as the logarithm of its norm.
-    shapes : bool
-        Whether to write the shape under every name.
-    values : bool
-        Whether to write under every name the number, or the norm of the array; with `gradients` also that of its gradient
-        (of a parameter, the share that arrives through this step).
-    background : str or None
-        A colour; None: transparent.
+    **options
+        What to draw, and how: see `tinyrnn.render.Options`.
 
     Returns
     -------
@@ -66,6 +52,8 @@ def render(
     ------
     ValueError
         If the suffix is another one, if there are too many steps, or if gradients are asked for and the output is no scalar.
+    TypeError
+        If there is no such option.
     RuntimeError
         If gradients are asked for and nothing requires any; if Graphviz is missing, or fails.
     """
@@ -74,47 +62,43 @@ def render(
         raise ValueError(
             f"{str(path)!r}: the suffix says what to write, .svg, .pdf or .png; not {'.' + suffix if suffix else 'none'!r}"
         )
-    drawing = draw(graph, gradients=gradients, shapes=shapes, values=values)
+    drawing = draw(graph, **options)
     if suffix == "svg":
-        Path(path).write_text(write_svg(drawing, background), encoding="utf-8")
+        Path(path).write_text(write_svg(drawing), encoding="utf-8")
     else:
-        Path(path).write_bytes(engine.paint(write_dot(drawing, background), suffix))
+        Path(path).write_bytes(engine.paint(write_dot(drawing), suffix))
     return str(path)
 
 
-def svg(
-    graph: Graph, *, gradients: bool = False, shapes: bool = False, values: bool = False, background: str | None = "white"
-) -> str:
-    """The drawing as SVG text.  Parameters, errors: see `render`."""
-    return write_svg(draw(graph, gradients=gradients, shapes=shapes, values=values), background)
+def svg(graph: Graph, **options: Any) -> str:
+    """The drawing as SVG text.  Options, errors: see `render`."""
+    return write_svg(draw(graph, **options))
 
 
-def dot(
-    graph: Graph, *, gradients: bool = False, shapes: bool = False, values: bool = False, background: str | None = "white"
-) -> graphviz.Source:
-    """The drawing as a `graphviz.Source`, to go on with Graphviz.  Parameters, errors: see `render`.
+def dot(graph: Graph, **options: Any) -> graphviz.Source:
+    """The drawing as a `graphviz.Source`, to go on with Graphviz.  Options, errors: see `render`.
 
     Every position is pinned, so the engine that paints it is neato with the option -n2.
     """
     import graphviz
 
-    text = write_dot(draw(graph, gradients=gradients, shapes=shapes, values=values), background)
-    return graphviz.Source(text, engine="neato")
+    return graphviz.Source(write_dot(draw(graph, **options)), engine="neato")
 
 
-def draw(graph: Graph, *, gradients: bool = False, shapes: bool = False, values: bool = False) -> Drawing:
-    """The drawing itself, for any writer.  Parameters, errors: see `render`."""
+def draw(graph: Graph, **options: Any) -> Drawing:
+    """The drawing itself, for any writer.  Options, errors: see `render`."""
+    chosen = Options.of(options)
     _check_length(graph)
-    if gradients:
+    if chosen.gradients:
         graph = graph.with_gradients()
-    elif values:
+    elif chosen.values:
         graph = graph.with_values()
     picture = read(graph)
-    _annotate(picture, graph, shapes, values)
-    drawing = Drawing()
-    places = unrolled.Unrolled(picture, flow.LANE if gradients else unrolled.LANE)
+    _annotate(picture, graph, chosen)
+    drawing = Drawing(chosen.background)
+    places = unrolled.Unrolled(picture, flow.LANE if chosen.gradients else unrolled.LANE)
     unrolled.draw(drawing, places)
-    scale = flow.draw(drawing, places, graph.flow or {}) if gradients else None
+    scale = flow.draw(drawing, places, graph.flow or {}) if chosen.gradients else None
     legend.draw(drawing, legend.roles(drawing), scale.legend() if scale else [])
     return drawing
 
@@ -128,12 +112,14 @@ def _check_length(graph: Graph) -> None:
         )
 
 
-def _annotate(picture: Picture, graph: Graph, shapes: bool, values: bool) -> None:
+def _annotate(picture: Picture, graph: Graph, options: Options) -> None:
     """Write lines under the names: the shape, the value and its gradient."""
     for mark in picture.marks:
         if mark.role in _NAMED:
-            shape = notation.shape(mark.node) if shapes else ""
-            value = _size(mark.node.value) if values and mark.node.value is not None and mark.node.dtype.kind == "f" else ""
+            shape = notation.shape(mark.node) if options.shapes else ""
+            value = (
+                _size(mark.node.value) if options.values and mark.node.value is not None and mark.node.dtype.kind == "f" else ""
+            )
             if value and graph.flow is not None:
                 value += f" | {_size_of_gradient(mark, picture, graph)}"
             mark.rows = tuple(row for row in (shape, value) if row)

@@ -70,8 +70,9 @@ class Text(NamedTuple):
 
 @dataclass
 class Drawing:
-    """All shapes of a picture, what lies behind first."""
+    """All shapes of a picture, what lies behind first, on a ground of a colour, or (None) a transparent one."""
 
+    background: str | None = "white"
     frames: list[Frame] = field(default_factory=list)
     arrows: list[Arrow] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)

@@ -17,9 +17,9 @@ _SHAPES = {
 }
 
 
-def write_dot(drawing: Drawing, background: str | None = "white") -> str:
+def write_dot(drawing: Drawing) -> str:
     """The DOT text of a drawing; what neato needs not be told, it is not."""
-    paper = f"bgcolor={_quoted(background or 'transparent')}"
+    paper = f"bgcolor={_quoted(drawing.background or 'transparent')}"
     lines = [
         "digraph {",
         f"graph [outputorder=edgesfirst, pad=0.1, splines=true, fontname=Helvetica, {paper}]",

@@ -13,22 +13,15 @@ _DASHES = {"": "", "dashed": ' stroke-dasharray="4 2.5"', "dotted": ' stroke-das
 PAD = 8.0
 
 
-def write_svg(drawing: Drawing, background: str | None = "white") -> str:
-    """The SVG text of a drawing.
-
-    Parameters
-    ----------
-    drawing : Drawing
-    background : str or None
-        A colour; None: transparent.
-    """
+def write_svg(drawing: Drawing) -> str:
+    """The SVG text of a drawing."""
     x0, y0, x1, y1 = drawing.bounds(PAD)
     paper = _Paper(x0, y1)
     size = f'width="{x1 - x0:.0f}pt" height="{y1 - y0:.0f}pt" viewBox="0 0 {x1 - x0:.1f} {y1 - y0:.1f}"'
     font = f'font-family="{style.FONT}" font-size="{style.FONT_SIZE:g}"'
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>']
-    if background is not None:
-        parts.append(f'<rect width="100%" height="100%" fill="{escape(background)}"/>')
+    if drawing.background is not None:
+        parts.append(f'<rect width="100%" height="100%" fill="{escape(drawing.background)}"/>')
     parts += [paper.frame(f) for f in drawing.frames]
     parts += [paper.arrow(a) for a in drawing.arrows]
     parts += [paper.box(b) for b in drawing.boxes]

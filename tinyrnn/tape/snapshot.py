@@ -1,4 +1,4 @@
-"""The tape: a frozen snapshot of a history, all that drawing, explaining and compiling ever see of a computation."""
+"""The snapshot of a history: a graph of nodes, each with its operation, its place and, on request, its numbers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy
 
-from . import backend
-from .autodiff import identify, seed_of, shares
-from .graph import RELEASED, Value, history
+from .. import backend
+from ..autodiff import identify, seed_of, shares
+from ..graph import RELEASED, Value, history
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +119,18 @@ class Graph:
         ...         h, = tr.named(h=tr.tanh(w * h))
         >>> path = tr.tape(h).render(tempfile.gettempdir() + "/unrolled.svg", gradients=True)
         """
-        from . import render
+        from .. import render
 
         return render.render(self, path, **options)
 
     def dot(self, **options: Any) -> Any:
         """The drawing as a `graphviz.Source`, every position pinned (see `tinyrnn.render.dot`)."""
-        from . import render
+        from .. import render
 
         return render.dot(self, **options)
 
     def _repr_svg_(self) -> str:
-        from . import render
+        from .. import render
 
         return render.svg(self)
 

@@ -1,0 +1,41 @@
+"""What can be chosen about a drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen about a drawing.
+
+    Attributes
+    ----------
+    gradients : bool
+        Whether to draw beside every arrow the gradient that flows back along it, as wide as the logarithm of its norm.
+    shapes : bool
+        Whether to write the shape under every name.
+    values : bool
+        Whether to write under every name the number, or the norm of the array; with `gradients` also that of its gradient
+        (of a parameter, the share that arrives through this step).
+    background : str or None
+        A colour; None: transparent.
+    """
+
+    gradients: bool = False
+    shapes: bool = False
+    values: bool = False
+    background: str | None = "white"
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> Options:
+        """The options of these names; TypeError if there is none of a name."""
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                close = get_close_matches(name, known, 1)
+                meant = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+                raise TypeError(f"drawings have no option {name!r}: {meant}")
+        return cls(**given)
