@@ -133,6 +133,23 @@ def test_with_gradients_fills_in_what_is_missing(loss):
     assert len(filled.nodes) == len(graph.nodes)
 
 
+def test_the_shares_of_each_value_add_up_to_its_gradient_and_come_youngest_use_first(loss):
+    graph = tr.tape(loss, gradients=True)
+    sums, uses = {}, []
+    for into, through, share in graph.shares():
+        assert into in through.inputs
+        uses.append(through.index)
+        if into.shape is not None:
+            sums[into] = sums.get(into, 0) + share
+    assert uses == sorted(uses, reverse=True)
+    weights = [node for node in graph.nodes if node.trainable]
+    assert len(weights) == 3
+    for node, total in sums.items():
+        np.testing.assert_array_equal(total, node.gradient)
+    with pytest.raises(RuntimeError, match="requires a gradient"):
+        next(tr.tape(tr.tensor(1.0)).shares())
+
+
 def test_a_recorded_backward_pass_is_on_the_tape():
     w = tr.Parameter(np.array(0.5), name="w")
     h = tr.tensor(np.array(1.0))

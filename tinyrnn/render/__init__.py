@@ -87,7 +87,11 @@ def dot(graph: Graph, **options: Any) -> graphviz.Source:
 
 def draw(graph: Graph, **options: Any) -> Drawing:
     """The drawing itself, for any writer.  Options, errors: see `render`."""
-    chosen = Options.of(options)
+    return compose(graph, Options.of(options))[1]
+
+
+def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing]:
+    """What is drawn, and where: a mark's box has its number as its name."""
     _check_length(graph)
     if chosen.gradients:
         graph = graph.with_gradients()
@@ -100,7 +104,7 @@ def draw(graph: Graph, **options: Any) -> Drawing:
     unrolled.draw(drawing, places)
     scale = flow.draw(drawing, places, graph.flow or {}) if chosen.gradients else None
     legend.draw(drawing, legend.roles(drawing), scale.legend() if scale else [])
-    return drawing
+    return picture, drawing
 
 
 def _check_length(graph: Graph) -> None:

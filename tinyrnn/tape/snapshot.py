@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +96,7 @@ class Graph:
     outputs: tuple[Node, ...]
     flow: Mapping[tuple[Node, Node], float] | None = None
     _values: tuple[Value, ...] = field(default=(), repr=False)
+    _node_of: Mapping[Any, Node] = field(default_factory=dict, repr=False)
 
     def with_gradients(self) -> Graph:
         """This graph, with the gradients that flow back from its first output."""
@@ -105,6 +106,33 @@ class Graph:
         """This graph, with the arrays that were computed."""
         known = any(node.value is not None for node in self.nodes)
         return self if known else tape(*self._values, values=True)
+
+    def shares(self) -> Iterator[tuple[Node, Node, Any]]:
+        """Differentiate the first output, and yield each share of a gradient as (into, through, share).
+
+        They come in the order of backpropagation, the youngest use first, and none is kept: a weight that is used at
+        10,000 time steps has 10,000 shares, each as large as the weight.
+
+        Raises
+        ------
+        RuntimeError
+            If nothing requires a gradient.
+        ValueError
+            If the first output is no scalar.
+
+        Examples
+        --------
+        >>> import tinyrnn as tr
+        >>> w, h = tr.Parameter(2.0, name="w"), 1.0
+        >>> for t in range(3):
+        ...     with tr.step(t):
+        ...         h = h * w
+        >>> [(through.step, share.item()) for into, through, share in tr.tape(h).shares() if into.name == "w"]
+        [(2, 4.0), (1, 4.0), (0, 4.0)]
+        """
+        loss = self._values[0]
+        for into, through, share in shares(loss, seed_of(loss)):
+            yield self._node_of[into], self._node_of[through], share
 
     def render(self, path: str, **options: Any) -> str:
         """Draw the unrolled graph into a file; the suffix picks svg, pdf or png (see `tinyrnn.render.render`).
@@ -197,7 +225,7 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False) -> Grap
         )
     ends = tuple(nodes[output] for output in outputs)
     norms = {(nodes[into], nodes[through]): norm for (into, through), norm in flow.items()} if gradients else None
-    return Graph(tuple(nodes.values()), ends, norms, outputs)
+    return Graph(tuple(nodes.values()), ends, norms, outputs, nodes)
 
 
 def _bare(a: Any, nodes: dict[Any, Node]) -> Node | Constant:
