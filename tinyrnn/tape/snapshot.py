@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy
 
 from .. import backend
-from ..autodiff import identify, seed_of, shares
+from ..autodiff import differentiate, identify, seed_of, shares
 from ..graph import RELEASED, Value, history
+from .keys import Keys
+from .sums import summed, whole_gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,15 @@ class Node:
         The time step, counted from 0, and which run through time that step belongs to.
     ordinal : int
         Which operation of its module and step it is (of its pullback, if it is a backward one).
+    key : int
+        What it is, apart from when: alike for one operation at the different steps of a loop.
     of, into : Node and int, or None
         A backward operation differentiates the node `of` towards its input number `into`; with `into` None it adds up
         the shares that arrive at `of`.
+    adjoint : Node or None
+        The node whose whole gradient this one is (if it is that of several, the one at which it first arrives).
+    sweep : int
+        Which recorded backward pass it belongs to, counted from 1; 0 in the forward pass.
     trainable, differentiable, carried : bool
         Is it a leaf that training changes?  Does a gradient flow back into it?  Is it a state that a time loop hands on?
     value, gradient : array or None
@@ -62,8 +72,11 @@ class Node:
     step: int | None = None
     loop: int | None = None
     ordinal: int = 0
+    key: int = -1
     of: Node | None = None
     into: int | None = None
+    adjoint: Node | None = None
+    sweep: int = 0
     trainable: bool = False
     differentiable: bool = False
     carried: bool = False
@@ -73,7 +86,7 @@ class Node:
     @property
     def backward(self) -> bool:
         """Does it belong to a backward pass?"""
-        return self.of is not None
+        return self.sweep > 0
 
     def __repr__(self) -> str:
         when = "" if self.step is None else f" @{self.step}"
@@ -88,12 +101,15 @@ class Graph:
     ----------
     nodes : tuple of Node
     outputs : tuple of Node
+    targets : tuple of Node and None
+        For each output, the node whose gradient it is, if it is one of a recorded backward pass.
     flow : dict or None
         On request, for each use (argument, result) the norm of the gradient that it carries back.
     """
 
     nodes: tuple[Node, ...]
     outputs: tuple[Node, ...]
+    targets: tuple[Node | None, ...]
     flow: Mapping[tuple[Node, Node], float] | None = None
     _values: tuple[Value, ...] = field(default=(), repr=False)
     _node_of: Mapping[Any, Node] = field(default_factory=dict, repr=False)
@@ -101,6 +117,28 @@ class Graph:
     def with_gradients(self) -> Graph:
         """This graph, with the gradients that flow back from its first output."""
         return self if self.flow is not None else tape(*self._values, values=True, gradients=True)
+
+    def with_backward(self) -> Graph:
+        """This graph, with the recorded backward pass of its first output; itself if it has that already.
+
+        Its outputs are the first output, then the gradients of all trainable leaves, in the order of the leaves, and then
+        what other outputs there were.  Nobody's `grad` is touched.
+
+        Examples
+        --------
+        >>> import tinyrnn as tr
+        >>> w = tr.Parameter(2.0, name="w")
+        >>> tr.tape(tr.tanh(w)).with_backward().outputs
+        (<1 tanh>, <5 mul′>)
+        """
+        leaves = tuple(node for node in self.nodes if node.trainable)
+        return self if leaves and self.targets[1 : 1 + len(leaves)] == leaves else self._with_backward
+
+    @cached_property
+    def _with_backward(self) -> Graph:
+        others = [value for value, node in zip(self._values[1:], self.outputs[1:]) if not node.backward]
+        values = any(node.value is not None for node in self.nodes)
+        return tape(self._values[0], *others, values=values, gradients=self.flow is not None, backward=True)
 
     def with_values(self) -> Graph:
         """This graph, with the arrays that were computed."""
@@ -163,7 +201,7 @@ class Graph:
         return render.svg(self)
 
 
-def tape(*outputs: Value, values: bool = False, gradients: bool = False) -> Graph:
+def tape(*outputs: Value, values: bool = False, gradients: bool = False, backward: bool = False) -> Graph:
     """Snapshot all that `outputs` depend on.
 
     Parameters
@@ -174,6 +212,9 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False) -> Grap
         Whether the nodes keep their arrays.
     gradients : bool
         Whether to differentiate the first output, which must be a scalar, and keep each node's gradient.
+    backward : bool
+        Whether to record the backward pass of the first output and put it on the tape, too.  The gradients of all trainable
+        leaves then follow the first output, in the order of the leaves.  Nobody's `grad` is touched.
 
     Raises
     ------
@@ -194,17 +235,25 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False) -> Grap
             raise TypeError(f"tape: expected Tensors, not {type(output).__name__}")
     if not outputs:
         raise TypeError("tape: give at least one Tensor")
-    recorded = history(*outputs)
     flow, whole = _gradients(outputs[0]) if gradients else ({}, {})
-    nodes: dict[Any, Node] = {}
+    if backward:
+        outputs = (outputs[0], *_recorded_gradients(outputs[0]), *outputs[1:])
+    recorded = history(*outputs)
+    keys = Keys(recorded)
+    same, adjoint = whole_gradients(recorded, keys)
+    made: list[Node] = []
+    nodes: dict[Any, Node] = {}  # of each value; the sums that add nothing up share the node of their term
     for value in recorded:
         if value.op is RELEASED:
             raise RuntimeError(f"{identify(value)} has let its history go in backward(release=True): take the tape before that")
-        inputs = tuple(nodes[a] if isinstance(a, Value) else _bare(a, nodes) for a in value.args)
+        if value in same:
+            nodes[value] = nodes[same[value]]
+            continue
+        inputs = tuple(nodes[a] if isinstance(a, Value) else _bare(a, nodes, made) for a in value.args)
         scope, step, loop, pull = value.place
         bundle = isinstance(value.data, tuple)
-        nodes[value] = Node(
-            index=len(nodes),
+        node = nodes[value] = Node(
+            index=len(made),
             op=value.op and value.op.name,
             inputs=inputs,
             attrs=value.attrs or {},
@@ -215,25 +264,36 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False) -> Grap
             step=step,
             loop=loop,
             ordinal=value.ordinal,
+            key=keys[value],
             of=nodes.get(pull.of) if pull else None,
             into=pull.into if pull else None,
+            adjoint=nodes.get(adjoint.get(value)),
+            sweep=keys.sweeps.get(value, 0),
             trainable=value.op is None and value.requires_grad,
             differentiable=value.requires_grad,
             carried=value.carried,
             value=value.data if values else None,
             gradient=whole.get(value),
         )
-    ends = tuple(nodes[output] for output in outputs)
+        made.append(node)
     norms = {(nodes[into], nodes[through]): norm for (into, through), norm in flow.items()} if gradients else None
-    return Graph(tuple(nodes.values()), ends, norms, outputs, nodes)
+    targets = tuple(nodes.get(summed(output)) for output in outputs)
+    return Graph(tuple(made), tuple(nodes[output] for output in outputs), targets, norms, outputs, nodes)
 
 
-def _bare(a: Any, nodes: dict[Any, Node]) -> Node | Constant:
+def _recorded_gradients(loss: Value) -> list[Value]:
+    """The gradients of all trainable leaves of a loss, with the history of how they were computed."""
+    found = differentiate(loss, create_graph=True)
+    return [found[leaf] for leaf in sorted(found, key=attrgetter("serial"))]
+
+
+def _bare(a: Any, nodes: dict[Any, Node], made: list[Node]) -> Node | Constant:
     """What was passed without being a Value: a number, or an array, which is one leaf however often it is passed."""
     if getattr(a, "ndim", 0) == 0:
         return Constant(a)
     if id(a) not in nodes:
-        nodes[id(a)] = Node(index=len(nodes), op=None, inputs=(), attrs={}, shape=tuple(a.shape), dtype=a.dtype)
+        nodes[id(a)] = Node(index=len(made), op=None, inputs=(), attrs={}, shape=tuple(a.shape), dtype=a.dtype)
+        made.append(nodes[id(a)])
     return nodes[id(a)]
 
 
