@@ -1,6 +1,6 @@
 """tinyrnn: recurrent networks whose backpropagation through time is autograd, seen, explained and trained."""
 
-from . import io, nn, ops, optim
+from . import bptt, io, nn, ops, optim
 from .autodiff import grad
 from .backend import Device, DeviceError, manual_seed, use
 from .gradcheck import gradcheck
@@ -15,6 +15,7 @@ __all__ = [
     "Graph",
     "Parameter",
     "Tensor",
+    "bptt",
     "detect_anomaly",
     "from_dlpack",
     "grad",

@@ -7,6 +7,7 @@ gets one share per step, and their sum is its gradient: that sum over time *is* 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
@@ -25,7 +26,13 @@ class Share(NamedTuple):
 
 
 def shares(
-    output: Value, seed: Any, *, totals: dict[Value, Any] | None = None, release: bool = False, only_totals: bool = False
+    output: Value,
+    seed: Any,
+    *,
+    totals: dict[Value, Any] | None = None,
+    release: bool = False,
+    only_totals: bool = False,
+    among: AbstractSet[Value] | None = None,
 ) -> Iterator[Share]:
     """Yield every Share of the chain rule, as bare arrays, the youngest use first.
 
@@ -41,6 +48,8 @@ def shares(
         Let go of each value's history as soon as it is passed.
     only_totals : bool
         Yield nothing, and compute the shares of a weight together, many uses at once.
+    among : set of Value, optional
+        Go back through these values only; by default through all that need a gradient.
     """
     anomaly = modes().anomaly
     joint = _JointUses() if only_totals and not anomaly else None
@@ -65,7 +74,7 @@ def shares(
                     continue
                 if a.op is None and a.changed > y.serial:
                     raise _changed(a, y)
-                if not a.requires_grad:
+                if not a.requires_grad or (among is not None and a not in among):
                     continue
                 if joint is not None and a.op is None and joint.takes(a, op, i, g, args, arrived):
                     continue
@@ -93,7 +102,9 @@ def shares(
         totals.update(arrived)  # only leaves are left
 
 
-def recorded_shares(output: Value, seed: Value, *, totals: dict[Value, Any] | None = None) -> Iterator[Share]:
+def recorded_shares(
+    output: Value, seed: Value, *, totals: dict[Value, Any] | None = None, among: AbstractSet[Value] | None = None
+) -> Iterator[Share]:
     """Yield every Share of the chain rule as a Value whose own history is recorded: the same walk, the same vjps.
 
     Each backward operation is recorded in the place of the forward operation that it differentiates.  The shares that
@@ -123,7 +134,7 @@ def recorded_shares(output: Value, seed: Value, *, totals: dict[Value, Any] | No
                 continue
             if a.op is None and a.changed > y.serial:
                 raise _changed(a, y)
-            if not a.requires_grad:
+            if not a.requires_grad or (among is not None and a not in among):
                 continue
             with at(_place_of_share(y, i)), recording(), backend.active(backend.device_of(y.data)):
                 share = _share(op, i, g, y, y.args, y.attrs, each)
