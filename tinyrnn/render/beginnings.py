@@ -21,6 +21,10 @@ def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
         state: Mark | None
         if model is not None:
             state, way = model.tail, model.head.column - model.tail.column  # type: ignore[operator]
+        elif tail.node.cut and tail.node.step is not None:
+            if tail.node.step == head.column:
+                continue  # what another module computed at the same step
+            state, way = _like(tail, head, marks), head.column - tail.node.step
         elif tail.node.carried:
             state, way = _like(tail, head, marks), 1
         else:
@@ -59,4 +63,4 @@ def _begin(mark: Mark, state: Mark | None, reader: int, way: int, first: int) ->
         mark.slot = state.slot if mark.time == first + 1 else (*state.slot, mark.time)
         if mark.node.name is None:
             mark.label = state.label
-    mark.label = Label(mark.label.text, mark.label.sub, timed=mark.node.name is None or mark.node.carried)
+    mark.label = Label(mark.label.text, mark.label.sub, timed=mark.node.name is None or mark.node.carried or mark.node.cut)

@@ -199,15 +199,18 @@ class _Reader:
         """A parameter, once for each step and module; an input, once for each step."""
         use = (node, step, scope) if node.trainable else (node, step, pick)
         if use not in self.leaves:
-            role = "parameter" if node.trainable else "state" if node.carried else "input"
+            role = "parameter" if node.trainable else "state" if _is_earlier(node, step) else "input"
             timed = not node.trainable and (pick is not None or (step is not None and len(self.read_at[node]) == 1))
+            timed = timed or (node.cut and node.step is not None)
             label = notation.name(
-                node.name or ("s" if node.carried else self.letter(role, node, step)), timed=timed or node.carried
+                node.name or ("s" if role == "state" else self.letter(role, node, step)), timed=timed or node.carried
             )
             mark = self.leaves[use] = self.mark(role, label, node, step)
             mark.scope = scope
             if pick is not None:
                 mark.time = pick + 1
+            elif node.cut and node.step is not None:
+                mark.time = node.step + 1
         return self.leaves[use]
 
     def letter(self, role: str, node: Node, step: int | None) -> str:
@@ -249,6 +252,13 @@ class _Reader:
         for mark in [m for m in loose if len(owners[m.column, m.label]) > 1]:
             below = notation.cut(mark.scope[-1])
             mark.label = mark.label._replace(sub=f"{mark.label.sub} {below}".strip())
+
+
+def _is_earlier(leaf: Node, step: int | None) -> bool:
+    """Is it a state from before the step that reads it?"""
+    if leaf.cut and leaf.step is not None:
+        return step not in (None, leaf.step)
+    return leaf.carried
 
 
 def _kin(node: Node) -> tuple:

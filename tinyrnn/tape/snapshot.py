@@ -57,6 +57,8 @@ class Node:
         Which recorded backward pass it belongs to, counted from 1; 0 in the forward pass.
     trainable, differentiable, carried : bool
         Is it a leaf that training changes?  Does a gradient flow back into it?  Is it a state that a time loop hands on?
+    cut : bool
+        Is it a leaf of a subgraph that stands for what was computed outside it?
     value, gradient : array or None
         On request.  A gradient is None where none arrives.
     """
@@ -80,6 +82,7 @@ class Node:
     trainable: bool = False
     differentiable: bool = False
     carried: bool = False
+    cut: bool = False
     value: Any = None
     gradient: Any = None
 
@@ -171,6 +174,46 @@ class Graph:
         loss = self._values[0]
         for into, through, share in shares(loss, seed_of(loss)):
             yield self._node_of[into], self._node_of[through], share
+
+    def subgraph(self, of: Any = None, steps: Any = None, module: str | None = None) -> Graph:
+        """Part of this graph, to look at it alone; what it reads of the rest becomes a leaf that keeps name and numbers.
+
+        Parameters
+        ----------
+        of : Tensor, Node or str, optional
+            Keep what feeds this, and nothing else; a name such as ``"h"`` stands for all that are called so.
+        steps : int, (int, int) or range, optional
+            Keep what ran at these steps.  They count from 0 as in `tr.step`; a pair is the first and the last one.
+        module : str, optional
+            Keep what ran in this module, or in one inside it, such as ``"LSTM"`` or ``"LSTM.layer0"``.
+
+        Returns
+        -------
+        Graph
+            Its outputs are what was asked `of`, or else what the rest of the graph reads.  Values and gradients, where the
+            whole has them or they are asked for, are those of the whole.
+
+        Raises
+        ------
+        ValueError
+            If there is no such tensor, name, step or module; the message lists what there is.
+        TypeError
+            If nothing is asked for, or in another form.
+
+        Examples
+        --------
+        >>> import tinyrnn as tr
+        >>> from tinyrnn import nn
+        >>> y, h = nn.RNN(2, 3)(tr.ones(5, 1, 2))
+        >>> part = tr.tape(y.sum()).subgraph(of="h", steps=(2, 3))
+        >>> [(node.name, node.step) for node in part.nodes if node.cut]
+        [('h', 1)]
+        >>> part.outputs
+        (<10 h @2>, <15 h @3>)
+        """
+        from .subgraph import subgraph
+
+        return subgraph(self, of, steps, module)
 
     def render(self, path: str, **options: Any) -> str:
         """Draw the unrolled graph into a file; the suffix picks svg, pdf or png (see `tinyrnn.render.render`).
