@@ -12,7 +12,7 @@ import pytest
 
 import tinyrnn as tr
 from tinyrnn import render
-from tinyrnn.render import engine
+from tinyrnn.render import engine, layout
 from tinyrnn.render.notation import printable
 
 from .models import MODELS
@@ -21,14 +21,6 @@ from .models import MODELS
 @pytest.fixture
 def graph():
     return tr.tape(MODELS["lstm"](3))
-
-
-@pytest.fixture
-def fresh_engine(monkeypatch):
-    """No layout remembered."""
-    engine._laid_out.cache_clear()
-    yield monkeypatch
-    engine._laid_out.cache_clear()
 
 
 def test_svg(graph, tmp_path):
@@ -146,15 +138,36 @@ def fake_dot(folder, script):
     return str(folder)
 
 
-def test_without_an_engine(graph, fresh_engine):
-    fresh_engine.setattr(engine.shutil, "which", lambda name: None)
-    fresh_engine.setattr(engine, "find_spec", lambda name: None)
-    with pytest.raises(RuntimeError, match=r'pip install "tinyrnn\[demos\]"'):
-        render.svg(graph)
+@pytest.fixture
+def no_graphviz(monkeypatch):
+    """Neither `dot` nor pygraphviz, and no way to run anything."""
+    monkeypatch.setattr(engine.shutil, "which", lambda name: None)
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    monkeypatch.setattr(engine.subprocess, "Popen", None)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_svg_and_dot_need_no_graphviz(name, no_graphviz):
+    graph = tr.tape(MODELS[name](3))
+    assert "<svg" in render.svg(graph, gradients=True) and "pos=" in render.dot(graph).source
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "png"])
+def test_without_an_engine(graph, no_graphviz, suffix, tmp_path):
+    with pytest.raises(RuntimeError, match=rf'paints \.{suffix}.* pip install "tinyrnn\[demos\]"; \.svg needs neither'):
+        graph.render(tmp_path / f"out.{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_are_the_same_without_graphviz(graph, request):
+    first = render.svg(graph, gradients=True)
+    layout.lay_out.cache_clear()
+    request.getfixturevalue("no_graphviz")
+    assert render.svg(graph, gradients=True) == first
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
-def test_a_layout_that_hangs_is_ended_with_all_that_it_started(graph, fresh_engine, tmp_path):
+def test_painting_that_hangs_is_ended_with_all_that_it_started(graph, monkeypatch, tmp_path):
     signs = tmp_path / "signs of life"
     (tmp_path / "child.py").write_text(
         "import sys, time\n"
@@ -164,34 +177,28 @@ def test_a_layout_that_hangs_is_ended_with_all_that_it_started(graph, fresh_engi
     )
     command = [sys.executable, str(tmp_path / "child.py"), str(signs)]
     script = f"import subprocess, time\nsubprocess.Popen({command!r})\ntime.sleep(60)\n"
-    fresh_engine.setenv("PATH", fake_dot(tmp_path, script))
-    fresh_engine.setattr(engine, "TIME_OUT", 2.0)
+    monkeypatch.setenv("PATH", fake_dot(tmp_path, script))
+    monkeypatch.setattr(engine, "TIME_OUT", 2.0)
     started = time.perf_counter()
     with pytest.raises(RuntimeError, match=r"did not finish .* within 2 s: draw fewer steps"):
-        render.svg(graph)
+        graph.render(tmp_path / "out.png")
     assert time.perf_counter() - started < 15
     last = signs.read_text()
     time.sleep(1.0)
     assert last and signs.read_text() == last
 
 
-def test_a_system_dot_comes_first_and_its_failure_is_told(graph, fresh_engine, tmp_path):
-    fresh_engine.setenv("PATH", fake_dot(tmp_path, "import sys; sys.exit('no such plugin')"))
-    with pytest.raises(RuntimeError, match="failed to make json: no such plugin"):
-        render.svg(graph)
+def test_a_system_dot_comes_first_and_its_failure_is_told(graph, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", fake_dot(tmp_path, "import sys; sys.exit('no such plugin')"))
+    with pytest.raises(RuntimeError, match="failed to make pdf: no such plugin"):
+        graph.render(tmp_path / "out.pdf")
 
 
 @pytest.mark.skipif(util.find_spec("pygraphviz") is None, reason="pygraphviz is not installed")
-def test_without_a_system_dot(graph, fresh_engine, tmp_path):
-    fresh_engine.setattr(engine.shutil, "which", lambda name: None)
-    assert "<svg" in render.svg(graph)
+def test_without_a_system_dot(graph, monkeypatch, tmp_path):
+    monkeypatch.setattr(engine.shutil, "which", lambda name: None)
     graph.render(tmp_path / "out.pdf")
-
-
-def test_a_picture_drawn_again_needs_no_engine(graph, monkeypatch):
-    first = render.svg(graph)
-    monkeypatch.setattr(engine, "_run", None)
-    assert render.svg(graph) == first
+    assert (tmp_path / "out.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def test_importing_tinyrnn_loads_no_renderer():

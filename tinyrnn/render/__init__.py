@@ -3,7 +3,7 @@
     tape.Graph ──read──► Picture ──lay_out──► Cell ──Unrolled──► Drawing ──► SVG, DOT
                      (marks, links)        (one step)    (every step, with coordinates)
 
-Graphviz arranges one step; everything else is ours, so that all steps look the same and no sequence can make it hang.
+One step is laid out (`layout`) and repeated, so that all steps look the same and no sequence can make it hang.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def render(graph: Graph, path: str | Path, **options: Any) -> str:
     TypeError
         If there is no such option.
     RuntimeError
-        If gradients are asked for and nothing requires any; if Graphviz is missing, or fails.
+        If gradients are asked for and nothing requires any; if Graphviz, which pdf and png need, is missing, or fails.
     """
     suffix = Path(path).suffix.lower().lstrip(".")
     if suffix not in ("svg", "pdf", "png"):

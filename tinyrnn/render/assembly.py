@@ -55,7 +55,7 @@ def _sides(recurrent: list[Link], sizes: dict[Slot, Size]) -> tuple[set[Slot], s
 
 
 def _in_reading_order(sizes: dict[Slot, Size], edges: dict[Edge, int]) -> dict[Slot, Size]:
-    """Each operation, then what it reads: Graphviz's answer depends on the order, and layers that are alike have it alike."""
+    """Each operation, then what it reads: layers that are alike have the same order, hence the same layout."""
     ordered = dict.fromkeys(slot for tail, head in edges for slot in (head, tail))
     return {slot: sizes[slot] for slot in (*ordered, *(s for s in sizes if s not in ordered))}
 
@@ -145,7 +145,7 @@ class _House:
         return min(max(sum(shifts) / len(shifts), 0.0), self.wide - floor.width)
 
     def connect(self, tail: Slot, head: Slot) -> None:
-        """From a mark in one storey up to its port in another, and from there on as Graphviz drew it."""
+        """From a mark in one storey up to its port in another, and from there on as its storey has it."""
         start, goal = self.of[tail], self.of[head]
         trunk, port, floor = (tail, goal), (PORT, tail), self.floors[goal]
         way: list[Point] = self.floors[start].way_up(tail)

@@ -1,16 +1,15 @@
-"""Where everything in one step goes.  Graphviz arranges it once; `unrolled` repeats it over time."""
+"""Where everything in one step goes.  It is arranged once; `unrolled` repeats it over time."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from . import engine, style
+from . import layout, style
 from .curve import Chain, Point
+from .layout import Outline, Task
 from .picture import Link, Mark, Slot
 
-MARGIN = 10.0
 Size = tuple[float, float]
 Edge = tuple[Slot, Slot]
 
@@ -60,7 +59,7 @@ class Cell:
 
 @dataclass
 class Block:
-    """What Graphviz is asked to arrange: slots with sizes, arrows with weights, and pairs whose left-to-right order is given.
+    """What is to be arranged: slots with sizes, arrows with weights, and pairs whose left-to-right order is given.
 
     `left` and `right` are the slots at which arrows from and to the neighbouring steps come in and go out.
     """
@@ -72,78 +71,22 @@ class Block:
     order: list[Edge] = field(default_factory=list)
 
     def lay_out(self) -> Cell:
-        """Ask Graphviz at least twice.
-
-        The first answer says which slots share a row; the next one keeps, in each row, what reads the past on the left and
-        states on the right, so that recurrent arrows come in and go out without crossing the step.  That may move slots to
-        other rows, hence the loop; where it gives up, the arrows take the channel between two rows.
-        """
-        order = set(self.order)
-        cell = self._ask(self.order)
-        for _ in range(4):
-            wanted = set(self._order(cell))
-            if not any(cell.centre[a][0] > cell.centre[b][0] for a, b in wanted):
-                break
-            order |= wanted
-            numbers = {slot: i for i, slot in enumerate(self.size)}
-            cell = self._ask(sorted(order, key=lambda pair: (numbers[pair[0]], numbers[pair[1]])))
-        return cell
-
-    def _order(self, cell: Cell) -> Iterable[Edge]:
-        """Pairs (left, right) of slots in one row whose order is to be kept."""
-        seen = set()
-        for slot in cell.centre:
-            row = sorted(cell.row(slot), key=lambda s: cell.centre[s][0])
-            if row[0] in seen:
-                continue
-            seen.add(row[0])
-            left = [s for s in row if s in self.left]
-            right = [s for s in row if s in self.right and s not in self.left]
-            middle = [s for s in row if s not in left and s not in right]
-            yield from ((a, b) for a in left for b in middle + right)
-            yield from ((a, b) for a in middle for b in right)
-
-    def _ask(self, ordered: list[Edge]) -> Cell:
-        """The layout that Graphviz makes, with some slots side by side in a given order."""
-        name = {slot: f"n{i}" for i, slot in enumerate(self.size)}
-        lines = [
-            "digraph {",
-            "graph [rankdir=BT, nodesep=0.2, ranksep=0.3]",
-            'node [fixedsize=true, label=""]',
-            "edge [arrowhead=none]",
-            *(f"{name[s]} [{_node(s, wide, high)}]" for s, (wide, high) in self.size.items()),
-            *(f"{name[tail]} -> {name[head]} [weight={weight}]" for (tail, head), weight in self.edges.items()),
-            *(f"{{rank=same; {name[a]} -> {name[b]} [style=invis]}}" for a, b in ordered),
-            "}",
-        ]
-        return self._understand(json.loads(engine.lay_out("\n".join(lines))), {v: k for k, v in name.items()})
-
-    def _understand(self, answer: dict, slot_of: dict[str, Slot]) -> Cell:
-        x0, y0, x1, y1 = _numbers(answer["bb"])
-        objects = {o["_gvid"]: o for o in answer.get("objects", [])}
-        edges = [e for e in answer.get("edges", []) if e.get("style") != "invis"]
-
-        def place(text: str) -> Point:
-            x, y = _numbers(text)
-            return x - x0 + MARGIN, y - y0 + MARGIN
-
-        cell = Cell(x1 - x0 + 2 * MARGIN, y1 - y0 + 2 * MARGIN, {}, self.size)
-        for o in objects.values():
-            if o["name"] in slot_of:
-                cell.centre[slot_of[o["name"]]] = place(o["pos"])
-        for e in edges:
-            tail, head = (slot_of[objects[e[end]]["name"]] for end in ("tail", "head"))
-            cell.curves[tail, head] = [place(p) for p in e["pos"].split()]
-        return cell
+        """Arrange it: see `layout`."""
+        number = {slot: i for i, slot in enumerate(self.size)}
+        task = Task(
+            tuple(_outline(slot, *size) for slot, size in self.size.items()),
+            tuple((number[tail], number[head], weight) for (tail, head), weight in self.edges.items()),
+            tuple(number[slot] for slot in self.size if slot in self.left),
+            tuple(number[slot] for slot in self.size if slot in self.right and slot not in self.left),
+            tuple((number[a], number[b]) for a, b in self.order),
+        )
+        width, height, centres, curves = layout.lay_out(task)
+        return Cell(width, height, dict(zip(self.size, centres)), self.size, dict(zip(self.edges, curves)))
 
 
-def _node(slot: Slot, wide: float, high: float) -> str:
-    shape = "ellipse" if slot[0] == PORT or style.ROLES[slot[1]].shape in ("circle", "ellipse") else "box"
-    return f"width={wide / 72:.3f}, height={high / 72:.3f}, shape={shape}"
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(x) for x in text.split(","))
+def _outline(slot: Slot, wide: float, high: float) -> Outline:
+    shape = "ellipse" if slot[0] == PORT else style.ROLES[slot[1]].shape
+    return Outline(wide, high, {"square": 0.0, "round": 5.0, "circle": high / 2, "ellipse": None}[shape])
 
 
 PORT = "port"  # (PORT, a slot elsewhere) stands in a block for what comes into it from there
@@ -160,5 +103,5 @@ def sizes_of(marks: Iterable[Mark]) -> dict[Slot, Size]:
 
 
 def weight(link: Link) -> int:
-    """How much Graphviz tries to keep an arrow straight: a result stands over its operation."""
+    """How dear it is that an arrow is long or bent: a result stands over its operation."""
     return 2 if link.uses else 8

@@ -56,7 +56,7 @@ def shortened(chain: Chain, length: float) -> Chain:
     for _ in range(10):
         middle = (low + high) / 2
         low, high = (middle, high) if distance(point(last, middle), tip) > length else (low, middle)
-    return chain[:-4] + _first_part(last, low)
+    return chain[:-4] + first_part(last, low)
 
 
 def point(cubic: Chain, t: float) -> Point:
@@ -85,7 +85,7 @@ def _neighbours(chain: Chain, i: int) -> tuple[Point, Point]:
     return before, after
 
 
-def _first_part(cubic: Chain, t: float) -> Chain:
+def first_part(cubic: Chain, t: float) -> Chain:
     """A cubic Bézier up to t (de Casteljau)."""
     a, b, c, d = cubic
     ab, bc, cd = _mix(a, b, t), _mix(b, c, t), _mix(c, d, t)

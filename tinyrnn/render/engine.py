@@ -1,4 +1,4 @@
-"""Graphviz, run in a process of its own that cannot hang: the system's `dot`, or the one inside the pygraphviz wheel."""
+"""Graphviz paints pdf and png, in a process of its own that cannot hang: the system's, or the one in the pygraphviz wheel."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from functools import lru_cache
 from importlib.util import find_spec
 
 TIME_OUT, DPI = 20.0, 150  # seconds, and dots per inch of a png
+_PROGRAM = "nop2"  # also known as neato -n2: it takes all positions as they are
 
 _PYGRAPHVIZ = """
 import sys, pygraphviz
@@ -23,37 +23,26 @@ sys.stdout.buffer.write(graph.draw(format=form, prog=program))
 """.replace("DPI", str(DPI))
 
 
-def lay_out(source: str) -> str:
-    """Graphviz's layout of a DOT text, as JSON."""
-    return _laid_out(source).decode()
-
-
-@lru_cache(maxsize=128)
-def _laid_out(source: str) -> bytes:
-    """Layers that are alike, and a picture that is drawn again, cost nothing."""
-    return _run(source, "dot", "json")
-
-
 def paint(source: str, form: str) -> bytes:
     """A DOT text whose positions are pinned, as a pdf or png."""
-    return _run(source, "nop2", form)  # also known as neato -n2
+    return _run(source, form)
 
 
-def _command(program: str, form: str) -> list[str]:
+def _command(form: str) -> list[str]:
     """What to run: it reads DOT and writes `form`."""
     dot = shutil.which("dot")
     if dot:
-        return [dot, f"-K{program}", f"-T{form}", *([f"-Gdpi={DPI}"] if form == "png" else [])]
+        return [dot, f"-K{_PROGRAM}", f"-T{form}", *([f"-Gdpi={DPI}"] if form == "png" else [])]
     if find_spec("pygraphviz"):
-        return [sys.executable, "-P", "-c", _PYGRAPHVIZ, program, form]
+        return [sys.executable, "-P", "-c", _PYGRAPHVIZ, _PROGRAM, form]
     raise RuntimeError(
-        "drawing needs Graphviz, and there is neither its program `dot` nor the package pygraphviz, which brings it along: "
-        'pip install "tinyrnn[demos]"'
+        f"Graphviz paints .{form}, and there is neither its program `dot` nor the package pygraphviz, which brings it along: "
+        'pip install "tinyrnn[demos]"; .svg needs neither'
     )
 
 
-def _run(source: str, program: str, form: str) -> bytes:
-    command = _command(program, form)
+def _run(source: str, form: str) -> bytes:
+    command = _command(form)
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
@@ -62,7 +51,7 @@ def _run(source: str, program: str, form: str) -> bytes:
     except subprocess.TimeoutExpired:
         _end(process)
         raise RuntimeError(
-            f"Graphviz did not finish a layout of {source.count(chr(10))} lines within {TIME_OUT:g} s: "
+            f"Graphviz did not finish painting {source.count(chr(10))} lines within {TIME_OUT:g} s: "
             "draw fewer steps, or a smaller part of the model"
         ) from None
     except BaseException:  # such as Ctrl-C

@@ -1,0 +1,83 @@
+"""A layered layout of a small graph whose arrows lead upwards, without Graphviz.
+
+    ranks ──► layers ──► sifting ──► places ──► routes
+    (height)  (cut at     (order in   (x)        (curves)
+               ranks)      ranks)
+
+After Sugiyama, Tagawa & Toda, "Methods for visual understanding of hierarchical system structures", IEEE Trans. SMC 11
+(1981), with the exact methods of Gansner et al. (1993) for the heights and the places.  It is deterministic.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..curve import Chain, Point
+from . import layers, places, ranks
+from .outline import Outline
+from .routes import Router
+from .sifting import Sifting
+
+__all__ = ["Layout", "Outline", "Task", "lay_out"]
+
+RANKS = 21.6  # the least distance between two ranks
+MARGIN = 10.0
+
+
+class Task(NamedTuple):
+    """What is to be laid out; nodes are numbers.
+
+    Attributes
+    ----------
+    outlines : tuple of Outline
+        Of each node.
+    edges : tuple of (int, int, int)
+        Tail, head, and weight: how dear it is that the edge is long or not upright.
+    left, right : tuple of int
+        Nodes at which arrows come in from the left, and go out to the right: in their ranks they stand at that side.
+    order : tuple of (int, int)
+        Nodes that share a rank and stand in this order.
+    """
+
+    outlines: tuple[Outline, ...]
+    edges: tuple[tuple[int, int, int], ...]
+    left: tuple[int, ...] = ()
+    right: tuple[int, ...] = ()
+    order: tuple[tuple[int, int], ...] = ()
+
+
+class Layout(NamedTuple):
+    """The answer: the centre of each node and the curve of each edge, (0, 0) being the lower left corner."""
+
+    width: float
+    height: float
+    centres: tuple[Point, ...]
+    curves: tuple[Chain, ...]
+
+
+@lru_cache(maxsize=128)
+def lay_out(task: Task) -> Layout:
+    """Lay a graph out.  Tasks that are alike, such as the layers of a stack, cost nothing a second time."""
+    count = len(task.outlines)
+    if not count:
+        return Layout(0.0, 0.0, (), ())
+    edges = [edge for edge in task.edges if edge[0] != edge[1]]
+    cut = layers.cut(ranks.assign(count, edges, task.order), task.edges)
+    order = Sifting(cut, task.left, task.right, task.order).best()
+    rows = cut.rows(order)
+    x = places.assign(cut, order, [outline.width for outline in task.outlines])
+    heights = [max((task.outlines[node].height for node in row if node < count), default=0.0) for row in rows]
+    y, top = [], 0.0
+    for high in heights:
+        y.append(top + high / 2)
+        top += high + RANKS
+    left = min(*(x[node] - task.outlines[node].width / 2 for node in range(count)), *x)
+    right = max(*(x[node] + task.outlines[node].width / 2 for node in range(count)), *x)
+    x = [place - left + MARGIN for place in x]
+    y = [height + MARGIN for height in y]
+    router = Router(cut, rows, x, y, heights, task.outlines)
+    curves = tuple(router.route(number, tail, head) for number, (tail, head, _) in enumerate(task.edges))
+    return Layout(
+        right - left + 2 * MARGIN, top - RANKS + 2 * MARGIN, tuple(router.centre(node) for node in range(count)), curves
+    )

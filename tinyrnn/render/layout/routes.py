@@ -1,0 +1,183 @@
+"""The ways of arrows: as few bends as there is room for, and never behind a node.
+
+On its way up an arrow is a function x(y) through a few knots: a monotone cubic between any two of them (Fritsch & Carlson,
+SIAM J. Numer. Anal. 17, 1980), hence it never swings out, and each piece is a Bézier curve.  A straight line is tried first;
+then one that goes through its vertical part in one rank, in two; at last one that keeps to it all the way, for which the
+places have left room.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ..curve import Chain, Point
+from .layers import Layers
+from .outline import Outline
+
+NODE, ARROW = 5.0, 6.0  # how near an arrow may come to a node that it does not touch, and to another arrow on its way
+MOST = 24  # ranks; an arrow through more of them keeps to its vertical part
+
+
+@dataclass
+class Way:
+    """A monotone function x(y) through knots (x, y)."""
+
+    knots: list[Point]
+    slopes: list[float] = field(init=False)
+    heights: list[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.heights = [y for _, y in self.knots]
+        steps = [y1 - y0 for y0, y1 in pairwise(self.heights)]
+        rises = [(x1 - x0) / step for ((x0, _), (x1, _)), step in zip(pairwise(self.knots), steps)]
+        inner = [_between(*rise, *step) for rise, step in zip(pairwise(rises), pairwise(steps))]
+        if inner:  # no curvature at the ends
+            self.slopes = [1.5 * rises[0] - inner[0] / 2, *inner, 1.5 * rises[-1] - inner[-1] / 2]
+        else:
+            self.slopes = rises * 2
+
+    def at(self, y: float) -> float:
+        """Where it is at a height."""
+        i = min(max(bisect_right(self.heights, y) - 1, 0), len(self.knots) - 2)
+        (x0, y0), (x1, y1) = self.knots[i], self.knots[i + 1]
+        high = y1 - y0
+        t = (y - y0) / high
+        s = 1.0 - t
+        c1, c2 = x0 + self.slopes[i] * high / 3, x1 - self.slopes[i + 1] * high / 3
+        return s * s * s * x0 + 3 * s * s * t * c1 + 3 * s * t * t * c2 + t * t * t * x1
+
+    def slant(self) -> float:
+        """How far from upright it is, where it is farthest from it."""
+        return max(map(abs, self.slopes))
+
+    def chain(self) -> Chain:
+        chain = [self.knots[0]]
+        for (x0, y0), (x1, y1), m0, m1 in zip(self.knots, self.knots[1:], self.slopes, self.slopes[1:]):
+            third = (y1 - y0) / 3
+            chain += [(x0 + m0 * third, y0 + third), (x1 - m1 * third, y1 - third), (x1, y1)]
+        return chain
+
+
+def _between(before: float, after: float, low: float, high: float) -> float:
+    """The slope at a knot between two rises: their weighted harmonic mean, and upright where it turns round."""
+    if before * after <= 0:
+        return 0.0
+    return 3 * (low + high) / ((2 * high + low) / before + (high + 2 * low) / after)
+
+
+class Router:
+    """Finds a way for each arrow.
+
+    Parameters
+    ----------
+    layers : Layers
+    rows : sequence of list of int
+        The blocks of each rank, from left to right.
+    x : sequence of float
+        The centres of the blocks.
+    y, heights : sequence of float
+        The middle and the height of each rank.
+    outlines : sequence of Outline
+        Of the nodes.
+    """
+
+    def __init__(
+        self,
+        layers: Layers,
+        rows: Sequence[list[int]],
+        x: Sequence[float],
+        y: Sequence[float],
+        heights: Sequence[float],
+        outlines: Sequence[Outline],
+    ) -> None:
+        self.layers, self.rows, self.x, self.y, self.heights, self.outlines = layers, rows, x, y, heights, outlines
+        self.ways: dict[int, Way] = {}  # of blocks that have one already
+        self.position = [{block: i for i, block in enumerate(row)} for row in rows]
+
+    def centre(self, node: int) -> Point:
+        return self.x[node], self.y[self.layers.low[node]]
+
+    def route(self, number: int, tail: int, head: int) -> Chain:
+        """The curve of edge `number`, from outline to outline."""
+        upwards = self.layers.low[tail] < self.layers.low[head]
+        lower, upper = (tail, head) if upwards else (head, tail)
+        block = self.layers.part.get(number)
+        if self.layers.low[lower] == self.layers.low[upper]:
+            chain = _loop(self.centre(tail), self.centre(head), self.outlines[tail])
+        else:
+            way = next(way for way in self.candidates(lower, upper, block) if way is not None)
+            if block is not None:
+                self.ways[block] = way
+            chain = way.chain() if upwards else way.chain()[::-1]
+        chain = self.outlines[head].clipped(chain, self.centre(head))
+        return self.outlines[tail].clipped(chain[::-1], self.centre(tail))[::-1]
+
+    def candidates(self, lower: int, upper: int, block: int | None) -> Iterator[Way | None]:
+        """Ways that meet nothing, the simplest first; at last the one that always does."""
+        start, end = self.centre(lower), self.centre(upper)
+        a, b = self.layers.low[lower], self.layers.low[upper]
+        top = (start[0], self.y[a] + self.heights[a] / 2)
+        bottom = (end[0], self.y[b] - self.heights[b] / 2)
+        straight = Way([start, end])
+        if block is None:
+            if b - a > 1:  # nothing has kept its place
+                yield straight
+            for knots in ([], [top], [bottom]):
+                yield self.checked([start, *knots, end], lower, upper, block)
+            yield Way([start, top, bottom, end])
+            return
+        x, ranks = self.x[block], range(a + 1, b)
+        yield self.checked([start, end], lower, upper, block)
+        if len(ranks) <= MOST:
+            for apart in range(len(ranks)):
+                pairs = [(i, i + apart) for i in ranks if i + apart in ranks]
+                ways = [
+                    self.checked([start, *dict.fromkeys(((x, self.y[i]), (x, self.y[j]))), end], lower, upper, block)
+                    for i, j in pairs
+                ]
+                yield min((way for way in ways if way is not None), key=Way.slant, default=None)
+        low, high = self.y[a + 1] - self.heights[a + 1] / 2, self.y[b - 1] + self.heights[b - 1] / 2
+        for before, after in (([], []), ([top], []), ([], [bottom])):
+            yield self.checked([start, *before, (x, low), (x, high), *after, end], lower, upper, block)
+        yield Way([start, top, (x, low), (x, high), bottom, end])
+
+    def checked(self, knots: list[Point], lower: int, upper: int, block: int | None) -> Way | None:
+        """The way through these knots, if it meets nothing."""
+        way = Way(knots)
+        ranks = range(self.layers.low[lower], self.layers.low[upper] + 1)
+        for rank in ranks:
+            own = lower if rank == ranks[0] else upper if rank == ranks[-1] else block
+            if own is not None and not self.clear(way, rank, own):
+                return None
+        return way
+
+    def clear(self, way: Way, rank: int, own: int) -> bool:
+        """Does it pass through a rank between what stands left and right of its own block?"""
+        row, y = self.rows[rank], self.y[rank]
+        where = self.position[rank][own]
+        for i, other in enumerate(row):
+            side = 1 if i < where else -1
+            if other < self.layers.count:
+                half, edge = self.outlines[other].height / 2, self.x[other] + side * (self.outlines[other].width / 2 + NODE)
+                for height in (y - half, y + half):
+                    if way.heights[0] < height < way.heights[-1] and (way.at(height) - edge) * side < 0 and other != own:
+                        return False
+            elif own >= self.layers.count and other != own:
+                for height in (y - self.heights[rank] / 2, y, y + self.heights[rank] / 2):
+                    there = self.ways[other].at(height) if other in self.ways else self.x[other]
+                    if (way.at(height) - there) * side < ARROW:
+                        return False
+        return True
+
+
+def _loop(start: Point, end: Point, outline: Outline) -> Chain:
+    """Between two nodes of one rank, or from a node back to itself."""
+    (x0, y), (x1, _) = start, end
+    if start != end:
+        third = (x1 - x0) / 3
+        return [start, (x0 + third, y), (x1 - third, y), end]
+    wide, high = outline.width, outline.height
+    return [start, (x0 + wide * 1.5, y + high), (x0 + wide * 1.5, y - high), end]
