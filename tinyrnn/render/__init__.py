@@ -8,6 +8,7 @@ One step is laid out (`layout`) and repeated, so that all steps look the same an
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import numpy
 from .. import backend
 from ..tape import Graph
 from . import engine, flow, legend, notation, unrolled
+from .axes import ENDS
 from .drawing import Drawing
 from .options import Options
 from .picture import Mark, Picture
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "dot", "draw", "render", "svg"]
 
-MOST_STEPS = 16
+MOST_MARKS = 300  # of a drawing that shows every step
 _NAMED = ("state", "parameter", "input", "value", "loss")
 
 
@@ -92,12 +94,11 @@ def draw(graph: Graph, **options: Any) -> Drawing:
 
 def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing]:
     """What is drawn, and where: a mark's box has its number as its name."""
-    _check_length(graph)
     if chosen.gradients:
         graph = graph.with_gradients()
     elif chosen.values:
         graph = graph.with_values()
-    picture = read(graph)
+    picture = _read(graph, chosen.fold)
     _annotate(picture, graph, chosen)
     drawing = Drawing(chosen.background)
     places = unrolled.Unrolled(picture, flow.LANE if chosen.gradients else unrolled.LANE)
@@ -107,13 +108,16 @@ def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing]:
     return picture, drawing
 
 
-def _check_length(graph: Graph) -> None:
-    steps = {node.step for node in graph.nodes if node.step is not None and not node.backward}
-    if len(steps) > MOST_STEPS:
-        raise ValueError(
-            f"the graph has {len(steps)} time steps, a picture has room for {MOST_STEPS}: "
-            f"record a shorter sequence for it, such as the first steps, model(x[:{MOST_STEPS // 2}])"
-        )
+def _read(graph: Graph, fold: int | None) -> Picture:
+    """The picture of a graph, without the steps that are to be left out."""
+    if fold is not None:
+        return read(graph, fold)
+    ends = read(graph, 2 * ENDS)
+    if not any(axis.hidden for axis in ends.axes):
+        return ends
+    step = {axis.number: Counter(m.column for m in ends.marks if m.axis == axis.number and not m.initial) for axis in ends.axes}
+    marks = len(ends.marks) + sum(axis.hidden * max(step[axis.number].values()) for axis in ends.axes)
+    return read(graph) if marks <= MOST_MARKS else ends
 
 
 def _annotate(picture: Picture, graph: Graph, options: Options) -> None:

@@ -5,13 +5,19 @@ A state is named by what reads it: where one step reads the h of the step before
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from .picture import Label, Link, Mark
 
 
 def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
     """Mark what the first step of a loop reads in place of a state as that state's initial value."""
     read = {_position(link): link for link in links if link.recurrent and link.uses and link.tail.role == "state"}
-    steps = sorted({mark.column for mark in marks if isinstance(mark.column, int)})
+    steps: dict[int, set[int]] = defaultdict(set)
+    for mark in marks:
+        if isinstance(mark.column, int):
+            steps[mark.axis].add(mark.column)
+    ends = {axis: (min(columns) - 1, max(columns) + 1) for axis, columns in steps.items()}
     found: dict[tuple, Mark] = {}
     for link in links:
         tail, head = link.tail, link.head
@@ -20,7 +26,7 @@ def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
         model = read.get(_position(link))
         state: Mark | None
         if model is not None:
-            state, way = model.tail, model.head.column - model.tail.column  # type: ignore[operator]
+            state, way = model.tail, model.delay
         elif tail.node.cut and tail.node.step is not None:
             if tail.node.step == head.column:
                 continue  # what another module computed at the same step
@@ -29,7 +35,8 @@ def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
             state, way = _like(tail, head, marks), 1
         else:
             continue
-        _begin(tail, state, head.column, way, steps[0] - 1 if way > 0 else steps[-1] + 1)
+        tail.axis = head.axis
+        _begin(tail, state, head.column, way, ends[head.axis][0 if way > 0 else 1])
         same = found.setdefault((tail.node, state and state.slot, tail.time), tail)
         if same is not tail:  # two steps look back beyond the first one
             marks.remove(tail)

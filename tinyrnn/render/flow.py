@@ -71,7 +71,7 @@ def draw(drawing: Drawing, unrolled: Unrolled, flow: Flow) -> Scale:
     for link, size in sorted(flows, key=lambda f: f[1]):  # the largest ones on top
         stroke = scale.stroke(size)
         ends = f"m{link.head.number}", f"m{link.tail.number}"
-        what = f"∂L/∂{link.tail.title}" + (f" through {link.head.title}" if link.uses else "")
+        what = f"∂L/∂{link.carries}" + (f" through {link.head.title}" if link.uses else "")
         edge = link.tail.column if isinstance(link.tail.column, str) else None, link.tail.slot, link.head.slot
         if edge not in gaps:  # the same at every step
             gaps[edge] = gap(unrolled, link)
@@ -82,9 +82,9 @@ def draw(drawing: Drawing, unrolled: Unrolled, flow: Flow) -> Scale:
 
 def gap(unrolled: Unrolled, link: Link) -> float:
     """How far from an arrow, to its left (or, negative, to its right), the way back meets no mark."""
-    if link.tail.column != link.head.column:
+    if link.tail.where != link.head.where:
         return GAPS[0]
-    cell, edge = unrolled.places[link.tail.column].cell, (link.tail.slot, link.head.slot)
+    cell, edge = unrolled.places[link.tail.where].cell, (link.tail.slot, link.head.slot)
     for distance in GAPS:
         points = curve.sampled(back(cell.curves[edge], distance, WIDE))
         if not any(cell.covers(slot, *point) for slot in cell.centre if slot not in edge for point in points):

@@ -20,6 +20,9 @@ class Options:
     values : bool
         Whether to write under every name the number, or the norm of the array; with `gradients` also that of its gradient
         (of a parameter, the share that arrives through this step).
+    fold : int or None
+        The most steps of a time axis that are drawn in full: of a longer one its ends, with a gap between them that tells how
+        many are left out.  None: all, as long as the drawing has no more than some 300 marks.
     background : str or None
         A colour; None: transparent.
     """
@@ -27,7 +30,12 @@ class Options:
     gradients: bool = False
     shapes: bool = False
     values: bool = False
+    fold: int | None = None
     background: str | None = "white"
+
+    def __post_init__(self) -> None:
+        if self.fold is not None and (not isinstance(self.fold, int) or isinstance(self.fold, bool) or self.fold < 2):
+            raise ValueError(f"fold: expected the most steps to draw in full, 2 or more, or None; not {self.fold!r}")
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Options:

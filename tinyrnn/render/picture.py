@@ -10,6 +10,7 @@ from ..tape import Node
 BEFORE, AFTER = "before", "after"  # the columns of what runs before the time loop, and of what runs after it
 
 Column = int | str
+Where = tuple[int, Column]  # a time axis and a column of it
 Slot = tuple
 Use = tuple[Node, Node]  # an argument, and the result that was computed from it
 
@@ -25,6 +26,11 @@ class Label(NamedTuple):
         clock = str(time) if self.timed and time is not None else ""
         return ",".join(part for part in (self.sub, clock) if part)
 
+    def title(self, time: int | None) -> str:
+        """The label in one line: W_h, h_2."""
+        below = self.subscript(time)
+        return self.text + (f"_{below}" if below else "")
+
 
 @dataclass(eq=False)
 class Mark:
@@ -37,6 +43,8 @@ class Mark:
     label : Label
     column : int or str
         The time step that it belongs to, counted from 0, or BEFORE or AFTER the loop.
+    axis : int
+        The time axis of that step; of what is BEFORE a loop, that of the loop.
     node : Node
         What it shows.
     scope : tuple of str
@@ -60,15 +68,20 @@ class Mark:
     scope: tuple[str, ...] = ()
     time: int | None = None
     slot: Slot = ()
+    axis: int = 0
     initial: bool = False
     rows: tuple[str, ...] = ()
     number: int = 0
 
     @property
+    def where(self) -> Where:
+        """The column that it stands in."""
+        return self.axis, self.column
+
+    @property
     def title(self) -> str:
         """Its label in one line: W_h, h_2."""
-        below = self.label.subscript(self.time)
-        return self.label.text + (f"_{below}" if below else "")
+        return self.label.title(self.time)
 
     @property
     def tip(self) -> str:
@@ -88,18 +101,32 @@ class Mark:
 
 @dataclass(eq=False)
 class Link:
-    """An arrow between marks, and the recorded uses that it stands for; from an operation to its name it has none."""
+    """An arrow between marks, and the recorded uses that it stands for; from an operation to its name it has none.
+
+    Where the step that it comes from is not drawn, its tail stands in for the mark that is `over` steps later.
+    """
 
     tail: Mark
     head: Mark
     uses: list[Use] = field(default_factory=list)
     detached: bool = False  # does the gradient stop on the way?
+    over: int = 0
 
     @property
     def recurrent(self) -> bool:
         """Does it lead from one step to another?"""
-        columns = self.tail.column, self.head.column
-        return columns[0] != columns[1] and all(isinstance(column, int) for column in columns)
+        timed = isinstance(self.tail.column, int) and isinstance(self.head.column, int)
+        return timed and self.tail.where != self.head.where
+
+    @property
+    def delay(self) -> int:
+        """How many steps ago was computed what it carries?"""
+        return self.head.column - self.tail.column - self.over  # type: ignore[operator]
+
+    @property
+    def carries(self) -> str:
+        """The title of what it carries."""
+        return self.tail.title if not self.over else self.tail.label.title((self.tail.time or 0) + self.over)
 
     @property
     def kind(self) -> str:
@@ -111,8 +138,23 @@ class Link:
         return "parameter" if self.tail.role == "parameter" else "plain"
 
 
+class Axis(NamedTuple):
+    """A run of columns: the steps of one time loop, or of several that go through time together; and those drawn of them."""
+
+    number: int
+    steps: tuple[int, ...]
+    drawn: tuple[int, ...] = ()
+    name: str = ""
+
+    @property
+    def hidden(self) -> int:
+        """How many steps are left out?"""
+        return len(self.steps) - len(self.drawn)
+
+
 class Picture(NamedTuple):
     """What a graph looks like, before anything has a place on paper."""
 
     marks: list[Mark]
     links: list[Link]
+    axes: tuple[Axis, ...] = ()

@@ -15,29 +15,42 @@ those about single operations):
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
+from functools import cached_property
 from typing import NamedTuple
 
 from ..tape import Constant, Graph, Node
 from . import notation
+from .axes import drawn_steps, find_axes, name_axes
 from .beginnings import set_beginnings
 from .looks import Looks
-from .picture import AFTER, BEFORE, Column, Label, Link, Mark, Picture, Use
+from .picture import AFTER, BEFORE, Axis, Label, Link, Mark, Picture, Use, Where
 
 _LETTERS = {"input": "xyzuv", "index": "kjlmn", "parameter": "WUVAB"}  # for what has no name
 
 
 class Term(NamedTuple):
-    """An argument, seen through the noise: where it comes from, which element of it is read, and the recorded use."""
+    """An argument, seen through the noise: where it comes from, which element of it is read, and the recorded use.
+
+    If the step that it comes from is not drawn, the source is its like `over` steps earlier or (negative) later.
+    """
 
     source: Node
     pick: int | None
     detached: bool
     use: Use
+    over: int = 0
 
 
-def read(graph: Graph) -> Picture:
+def read(graph: Graph, most: int | None = None) -> Picture:
     """The picture of the forward part of a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+    most : int, optional
+        The most steps that are read of a time axis: of a longer one, only its ends.
 
     Raises
     ------
@@ -47,21 +60,26 @@ def read(graph: Graph) -> Picture:
     outputs = [node for node in graph.outputs if not node.backward]
     if not outputs:
         raise ValueError("the graph's outputs are gradients: give tape the loss first, as in tr.tape(loss, *gradients)")
-    return _Reader([n for n in graph.nodes if not n.backward], outputs).picture()
+    nodes = [node for node in graph.nodes if not node.backward]
+    axes = {loop: axis._replace(drawn=drawn_steps(axis, most)) for loop, axis in find_axes(nodes).items()}
+    return _Reader(nodes, outputs, axes).picture()
 
 
 class _Reader:
-    def __init__(self, nodes: list[Node], outputs: list[Node]) -> None:
-        self.looks = Looks(nodes)
-        self.nodes = nodes
-        self.outputs = {self.looks.origin(node)[0] for node in outputs}
+    def __init__(self, nodes: list[Node], outputs: list[Node], axes: dict[int, Axis]) -> None:
+        self.axes = axes
+        self.hidden = {loop: set(axis.steps).difference(axis.drawn) for loop, axis in axes.items()}
+        self.nodes = [node for node in nodes if not self.is_hidden(node)]
+        self.looks = Looks(self.nodes)
+        self.outputs = {end for node in outputs if not self.is_hidden(end := self.looks.origin(node)[0])}
         self.terms: dict[Node, list[Term]] = {}
         self.read_at: dict[Node, set[int | None]] = defaultdict(set)  # the steps that read it
         self.drawn: dict[Node, Mark] = {}
         self.leaves: dict[tuple, Mark] = {}
-        self.letters: dict[tuple, str] = {}
+        self.letters: dict[tuple, dict[Node, str]] = defaultdict(dict)
         self.marks: list[Mark] = []
         self.links: list[Link] = []
+        self.joined: dict[tuple[Mark, Mark, bool], Link] = {}
 
     def picture(self) -> Picture:
         shown = self.needed()
@@ -74,14 +92,43 @@ class _Reader:
             self.draw(node)
         for node in self.outputs:
             if node.op is None:
-                self.leaf(node, None, None, ())
+                self.leaf(node, None, (0, AFTER), ())
         self.place_outsiders()
         number_slots(self.marks)
         set_beginnings(self.marks, self.links)
         self.tell_apart()
         for number, mark in enumerate(self.marks):
             mark.number = number
-        return Picture(self.marks, self.links)
+        return Picture(self.marks, self.links, name_axes(self.axes.values(), self.marks))
+
+    # -- which steps are drawn -----------------------------------------------------------------------------------
+
+    def is_hidden(self, node: Node) -> bool:
+        """Does it belong to a step that is not drawn?"""
+        return node.loop is not None and node.step in self.hidden.get(node.loop, ())
+
+    @cached_property
+    def at_step(self) -> dict[tuple, Node]:
+        """Each operation at each of the steps that are drawn."""
+        return {(_kin(node), node.step): node for node in self.nodes if node.op is not None and node.step is not None}
+
+    def stand_in(self, term: Term, reader: Node) -> Term | None:
+        """What is drawn in place of an argument from a step that is not: its like beyond the gap, if there is one."""
+        source = term.source
+        if not self.is_hidden(source):
+            return term
+        axis = self.axes[source.loop]  # type: ignore[index]
+        if reader.loop is None or self.axes[reader.loop].number != axis.number:
+            return None
+        leap = axis.hidden if reader.step < source.step else -axis.hidden  # type: ignore[operator]
+        there = bisect_left(axis.steps, source.step) + leap  # type: ignore[type-var]
+        step = axis.steps[there] if 0 <= there < len(axis.steps) else None
+        other = self.at_step.get((_kin(source), step))
+        return None if other is None else term._replace(source=other, over=source.step - other.step)  # type: ignore[operator]
+
+    def where(self, node: Node) -> Where:
+        """The column in which an operation is drawn; what ran outside every step has its place later."""
+        return (0, AFTER) if node.loop is None else (self.axes[node.loop].number, node.step)  # type: ignore[return-value]
 
     # -- which operations are drawn ------------------------------------------------------------------------------
 
@@ -94,7 +141,10 @@ class _Reader:
                 continue
             found.add(node)
             self.terms[node] = [
-                Term(*self.looks.origin(i), use=(i, via)) for i, via in self.looks.arguments(node) if not isinstance(i, Constant)
+                shown
+                for i, via in self.looks.arguments(node)
+                if not isinstance(i, Constant)
+                and (shown := self.stand_in(Term(*self.looks.origin(i), use=(i, via)), node)) is not None
             ]
             todo += [term.source for term in self.terms[node] if term.source.op]
         return self.merge_sums([node for node in self.nodes if node in found])
@@ -126,8 +176,10 @@ class _Reader:
 
     # -- marks ---------------------------------------------------------------------------------------------------
 
-    def mark(self, role: str, label: Label, node: Node, step: int | None) -> Mark:
-        mark = Mark(role, label, AFTER if step is None else step, node, node.scope, None if step is None else step + 1)
+    def mark(self, role: str, label: Label, node: Node, where: Where) -> Mark:
+        axis, column = where
+        time = column + 1 if isinstance(column, int) else None
+        mark = Mark(role, label, column, node, node.scope, time, axis=axis)
         self.marks.append(mark)
         return mark
 
@@ -135,7 +187,7 @@ class _Reader:
         """Its operation, or the box of its result, or both."""
         marks = []
         if not self.looks.moves(node):
-            marks.append(self.mark(self.role(node), self.label(node), node, node.step))
+            marks.append(self.mark(self.role(node), self.label(node), node, self.where(node)))
         if not marks or self.has_box(node, marks[0].role):
             marks.append(self.box(node))
         for term in self.terms[node]:
@@ -150,9 +202,8 @@ class _Reader:
         """The mark of a result."""
         role = "state" if self.is_state(node) else "loss" if node in self.outputs and node.shape == () else "value"
         timed = node.step is not None and (role != "loss" or bool(node.name))
-        return self.mark(
-            role, notation.name(node.name or {"state": "s", "loss": "L", "value": "y"}[role], timed), node, node.step
-        )
+        name = node.name or {"state": "s", "loss": "L", "value": "y"}[role]
+        return self.mark(role, notation.name(name, timed), node, self.where(node))
 
     def has_box(self, node: Node, role: str) -> bool:
         """Does the operation's result get a mark of its own?"""
@@ -192,20 +243,21 @@ class _Reader:
     def source(self, term: Term, reader: Node) -> Mark:
         """The mark that an arrow starts from."""
         if term.source.op is None:
-            return self.leaf(term.source, term.pick, reader.step, reader.scope)
+            return self.leaf(term.source, term.pick, self.where(reader), reader.scope)
         return self.drawn[term.source]
 
-    def leaf(self, node: Node, pick: int | None, step: int | None, scope: tuple[str, ...]) -> Mark:
+    def leaf(self, node: Node, pick: int | None, where: Where, scope: tuple[str, ...]) -> Mark:
         """A parameter, once for each step and module; an input, once for each step."""
-        use = (node, step, scope) if node.trainable else (node, step, pick)
+        step = where[1] if isinstance(where[1], int) else None
+        use = (node, where, scope) if node.trainable else (node, where, pick)
         if use not in self.leaves:
             role = "parameter" if node.trainable else "state" if _is_earlier(node, step) else "input"
             timed = not node.trainable and (pick is not None or (step is not None and len(self.read_at[node]) == 1))
             timed = timed or (node.cut and node.step is not None)
             label = notation.name(
-                node.name or ("s" if role == "state" else self.letter(role, node, step)), timed=timed or node.carried
+                node.name or ("s" if role == "state" else self.letter(role, node, where)), timed=timed or node.carried
             )
-            mark = self.leaves[use] = self.mark(role, label, node, step)
+            mark = self.leaves[use] = self.mark(role, label, node, where)
             mark.scope = scope
             if pick is not None:
                 mark.time = pick + 1
@@ -213,34 +265,39 @@ class _Reader:
                 mark.time = node.step + 1
         return self.leaves[use]
 
-    def letter(self, role: str, node: Node, step: int | None) -> str:
+    def letter(self, role: str, node: Node, where: Where) -> str:
         """A name for what has none: the first such input of each step is x, the first such parameter W, if those are free."""
-        thing = (node,) if role == "parameter" or len(self.read_at[node]) > 1 else (node, step)
-        if thing not in self.letters:
-            peers = [key for key in self.letters if key[1:] == thing[1:] and key[0].trainable == node.trainable]
+        everywhere = role == "parameter" or len(self.read_at[node]) > 1
+        peers = self.letters[None if everywhere else where, node.trainable]
+        if node not in peers:
             letters = _LETTERS["index" if getattr(node.dtype, "kind", "f") in "iu" else role]
-            free = [letter for letter in letters if letter not in self.taken | {self.letters[key] for key in peers}]
-            self.letters[thing] = free[0] if free else f"{letters[0]}_{len(peers)}"
-        return self.letters[thing]
+            free = [letter for letter in letters if letter not in self.taken and letter not in peers.values()]
+            peers[node] = free[0] if free else f"{letters[0]}_{len(peers)}"
+        return peers[node]
 
     def link(self, tail: Mark, head: Mark, term: Term) -> None:
-        for link in reversed(self.links):  # those of this operation are the latest
-            if link.head is not head:
-                break
-            if link.tail is tail and link.detached == term.detached:
-                if term.use not in link.uses:
-                    link.uses.append(term.use)
-                return
-        self.links.append(Link(tail, head, [term.use], term.detached))
+        key = tail, head, term.detached
+        link = self.joined.get(key)
+        if link is None:
+            link = self.joined[key] = Link(tail, head, [], term.detached, term.over)
+            self.links.append(link)
+        if term.use not in link.uses:
+            link.uses.append(term.use)
 
     def place_outsiders(self) -> None:
-        """What ran outside every step ran before the loop if a step needs it, and else after it."""
-        needed: set[Mark] = set()
+        """What ran outside every step ran before the first loop that needs it, and else after all of them."""
+        needed: dict[Mark, int] = {}
         for link in reversed(self.links):  # an arrow's head is younger than its tail
-            if link.tail.column == AFTER and (link.head.column != AFTER or link.head in needed):
-                needed.add(link.tail)
-        for mark in needed:
-            mark.column = BEFORE
+            if link.tail.column == AFTER:
+                axis = needed.get(link.head) if link.head.column == AFTER else link.head.axis
+                if axis is not None:
+                    needed[link.tail] = min(axis, needed.get(link.tail, axis))
+        last = max((mark.axis for mark in self.marks), default=0)
+        for mark in self.marks:
+            if mark in needed:
+                mark.axis, mark.column = needed[mark], BEFORE
+            elif mark.column == AFTER:
+                mark.axis = last
 
     def tell_apart(self) -> None:
         """Parameters that share a name get that of their module as a subscript, unless a frame around the module says it."""
@@ -248,8 +305,8 @@ class _Reader:
         loose = [mark for mark in self.marks if mark.role == "parameter" and mark.scope and mark.scope not in framed]
         owners = defaultdict(set)
         for mark in loose:
-            owners[mark.column, mark.label].add(mark.scope)
-        for mark in [m for m in loose if len(owners[m.column, m.label]) > 1]:
+            owners[mark.where, mark.label].add(mark.scope)
+        for mark in [m for m in loose if len(owners[m.where, m.label]) > 1]:
             below = notation.cut(mark.scope[-1])
             mark.label = mark.label._replace(sub=f"{mark.label.sub} {below}".strip())
 
@@ -271,10 +328,10 @@ def number_slots(marks: list[Mark]) -> None:
 
     Where some steps have more marks of these looks than others, the record's own numbers tell which is which.
     """
-    alike: dict[tuple, dict[Column, list[Mark]]] = defaultdict(lambda: defaultdict(list))
+    alike: dict[tuple, dict[Where, list[Mark]]] = defaultdict(lambda: defaultdict(list))
     for mark in marks:
         late = mark.time - mark.column if mark.label.timed and mark.time is not None and isinstance(mark.column, int) else 0
-        alike[mark.scope, mark.role, mark.label, late, mark.node.op is None][mark.column].append(mark)
+        alike[mark.axis, mark.role, mark.label, mark.scope, late, mark.node.op is None][mark.where].append(mark)
     for looks, steps in alike.items():
         places = sorted({_place(mark) for peers in steps.values() for mark in peers})
         same = len({len(peers) for peers in steps.values()}) == 1

@@ -1,200 +1,187 @@
 """The unrolled drawing: one cell repeated over time, and the arrows between the steps.
 
-Inside a step every position comes from its `Cell`; everything between the steps is drawn here, as axis-parallel lines with
-rounded corners that keep to free ground: the sides of a row, the channels between two rows, the gutters between two steps,
-and buses below and above the steps for what enters and leaves the time loop.
+Inside a step every position comes from its `Cell`; everything between the columns is drawn here, as axis-parallel lines with
+rounded corners that keep to free ground: the sides of a row, the channels between two rows, the gutters between two columns,
+and buses below and above them (see `routes`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
 
 from . import curve, style
 from .assembly import INSET, TITLE_SIZE, lay_out
 from .cell import Block, Cell, sizes_of, weight
-from .curve import Chain, Point
+from .columns import Place, beginnings, in_order
+from .curve import Chain
 from .drawing import Arrow, Box, Drawing, Frame, Text
-from .picture import AFTER, BEFORE, Column, Link, Mark, Picture, Slot
+from .picture import AFTER, Axis, Column, Link, Mark, Picture, Where
+from .routes import Route, Routes, leaves
 
 CAPTION, LANE = 15.0, 7.0  # the height of "t = 1", from one arrow of a gutter to the next
-CLEARANCE = 6.0  # between two beginnings, one above the other
-LOW, HIGH = -5.5, 2.5  # where the arrow to the next step and that to the bus leave a mark that has both
-
-
-@dataclass
-class Place:
-    """A cell that has a place on paper: a step, or what runs before or after the loop."""
-
-    x: float
-    y: float
-    cell: Cell
-
-    @property
-    def right(self) -> float:
-        return self.x + self.cell.width
-
-    def centre(self, slot: Slot) -> Point:
-        x, y = self.cell.centre[slot]
-        return x + self.x, y + self.y
-
-    def end(self, slot: Slot, side: int, shift: float) -> list[Point]:
-        """From a mark out at its left (−1) or right (+1); over the row, if something stands in the way."""
-        (x, y), (wide, high) = self.centre(slot), self.cell.size[slot]
-        if self.cell.clear(slot, side):
-            return [(x + side * wide / 2, y + shift)]
-        x += side * wide / 4
-        return [(x, y + high * 0.43), (x, self.y + self.cell.channel(slot, +1) + 7.0)]
-
-    def entrance(self, slot: Slot, side: int, lane: int) -> list[Point]:
-        """Into a mark from its left (−1) or right (+1); from under its row, if something stands in the way."""
-        (x, y), (wide, high) = self.centre(slot), self.cell.size[slot]
-        if self.cell.clear(slot, side):
-            return [(x + side * wide / 2, y)]
-        x += side * wide * 0.33
-        return [(x, self.y + self.cell.channel(slot, -1) - 7.0 - 2.0 * min(lane, 4)), (x, y - high * 0.38)]
+GAP, PAUSE = 74.0, 24.0  # the room for the steps left out, and between two time axes
 
 
 class Unrolled:
-    """The places side by side.  Asked for a mark's box or a link's way, it gives them with coordinates.
+    """The columns side by side.  Asked for a mark's box or a link's way, it gives them with coordinates.
 
     Parameters
     ----------
     picture : Picture
     lane : float
         From one arrow of a gutter to the next.
+
+    Attributes
+    ----------
+    places : dict
+        For each column, `mark.where`, its place on paper.
+    gaps : dict
+        For each axis with steps left out, where on the page they would be: from x to x.
     """
 
     def __init__(self, picture: Picture, lane: float = LANE) -> None:
-        self.marks, self.links, self.lane = picture.marks, picture.links, lane
-        self.steps = sorted({m.column for m in self.marks if isinstance(m.column, int) and not m.initial})
-        self.cell = self._lay_out_step()
-        self.buses = self._number_buses()
-        leaving = [link for link in self.links if link.head.column != link.tail.column]
-        ways = {(link.tail.slot, link.tail.initial, bool(self.bus(link))) for link in leaving}
-        self.forked = {(slot, initial) for slot, initial, by_bus in ways if by_bus and (slot, initial, False) in ways}
-        self.lanes = self._number_lanes()
-        self.gutter = 12.0 + lane * max(1, len(set(self.lanes.values())) + len(self.buses))
-        self.places = self._set_places()
-        self.top = self.cell.height
-
-    def _lay_out_step(self) -> Cell:
-        marks = [m for m in self.marks if isinstance(m.column, int) and not m.initial]
-        inside = [link for link in self.links if link.tail.column == link.head.column and link.head.column in self.steps]
-        return lay_out(marks, [link for link in self.links if link.recurrent], inside)
-
-    def neighbours(self, link: Link) -> bool:
-        """Does it lead from one step to the next, or back to the one before?"""
-        order = [self.steps[0] - 1, *self.steps, self.steps[-1] + 1] if self.steps else []
-        ends = link.tail.column, link.head.column
-        return all(end in order for end in ends) and abs(order.index(ends[0]) - order.index(ends[1])) == 1  # type: ignore[arg-type]
-
-    def bus(self, link: Link) -> str | None:
-        """Which bus it takes, if any: what comes from before the loop the lower one, what leaves or leaps the upper one."""
-        if link.tail.column == link.head.column or self.neighbours(link):
-            return None
-        return BEFORE if link.tail.column == BEFORE else AFTER
-
-    def _number_buses(self) -> dict[tuple[Slot, str], int]:
-        """A bus for each thing that enters or leaves the loop."""
-        taken = dict.fromkeys((link.tail.slot, bus) for link in self.links if (bus := self.bus(link)))
-        return {thing: number for number, thing in enumerate(taken)}
-
-    def _number_lanes(self) -> dict[Slot, int]:
-        """For each slot that an arrow through a gutter leads to, its lane: one for each state, the highest one leftmost."""
-        crossing = [link for link in self.links if link.recurrent and not self.bus(link)]
-        crossing.sort(key=lambda link: -self.height(link.tail, link.head))
-        lane = {slot: number for number, slot in enumerate(dict.fromkeys(link.tail.slot for link in crossing))}
-        return {
-            link.head.slot: lane[link.tail.slot] for link in sorted(crossing, key=lambda link: link.tail.initial, reverse=True)
-        }
-
-    def height(self, mark: Mark, reader: Mark) -> float:
-        """At which height of the step it stands; a beginning without a state of its own at that of its reader."""
-        return self.cell.centre.get(mark.slot, self.cell.centre[reader.slot])[1]
+        self.marks, self.links, self.axes, self.lane = picture.marks, picture.links, picture.axes, lane
+        self.spacing = lane  # from one track of a bus to the next
+        self.order = in_order(self.marks)
+        self.cells = {axis.number: self._lay_out_step(axis) for axis in self.axes}
+        self.places = self._stand_up()
+        self.routes = Routes(self.links, self.order, self.places)
+        self.gaps: dict[int, tuple[float, float]] = {}
+        self._spread_out()
+        self.bottom = -CAPTION * (2 if len(self.axes) > 1 else 1)
+        self.routes.number_tracks(self.links, self._legs)
+        self._templates: dict[tuple, Chain] = {}
 
     # -- columns -------------------------------------------------------------------------------------------------
 
-    def _set_places(self) -> dict[Column, Place]:
-        places: dict[Column, Place] = {}
-        outside = {where: self._block(where) for where in (BEFORE, AFTER)}
-        order: list[tuple[Column, Cell | None]] = [(BEFORE, outside[BEFORE])]
-        if self.steps:
-            order.append((self.steps[0] - 1, self._beginnings(self.steps[0] - 1)))
-            order += [(t, self.cell) for t in self.steps]
-            order.append((self.steps[-1] + 1, self._beginnings(self.steps[-1] + 1)))
-        order.append((AFTER, outside[AFTER]))
-        x, top = 0.0, self.cell.height if self.steps else 0.0
-        for column, cell in order:
-            if cell is not None:
-                places[column] = Place(x, max(0.0, top - cell.height) if column == AFTER else 0.0, cell)
-                x += cell.width + self.gutter
+    def _lay_out_step(self, axis: Axis) -> Cell:
+        marks = [m for m in self.marks if m.axis == axis.number and isinstance(m.column, int) and not m.initial]
+        links = [link for link in self.links if link.tail.axis == link.head.axis == axis.number]
+        inside = [link for link in links if not leaves(link) and isinstance(link.head.column, int)]
+        return lay_out(marks, [link for link in links if link.recurrent], inside)
+
+    def _stand_up(self) -> dict[Where, Place]:
+        """The columns, each at its height."""
+        initial, outside = defaultdict(list), defaultdict(list)
+        for mark in self.marks:
+            if mark.initial:
+                initial[mark.where].append(mark)
+            elif isinstance(mark.column, str):
+                outside[mark.where].append(mark)
+        places = {}
+        for where in self.order:
+            axis, column = where
+            if where in outside:
+                cell = self._lay_out_block(outside[where])
+            elif where in initial:
+                cell = beginnings(initial[where], self.links, self.cells[axis])
+            else:
+                cell = self.cells[axis]
+            top = self.cells[axis].height if column == AFTER and axis in self.cells else 0.0
+            places[where] = Place(0.0, max(0.0, top - cell.height), cell)
         return places
 
-    def _block(self, where: str) -> Cell | None:
-        marks = [m for m in self.marks if m.column == where]
-        edges = {
-            (link.tail.slot, link.head.slot): weight(link) for link in self.links if link.head.column == link.tail.column == where
-        }
-        return Block(sizes_of(marks), edges).lay_out() if marks else None
+    def _lay_out_block(self, marks: list[Mark]) -> Cell:
+        where = marks[0].where
+        edges = {(k.tail.slot, k.head.slot): weight(k) for k in self.links if k.tail.where == k.head.where == where}
+        return Block(sizes_of(marks), edges).lay_out()
 
-    def _beginnings(self, column: int) -> Cell | None:
-        """The states from before the first step, each at the height of those that follow it."""
-        marks = [m for m in self.marks if m.initial and m.column == column]
-        if not marks:
-            return None
-        sizes = sizes_of(marks)
-        readers = {link.tail: link.head for link in reversed(self.links) if link.tail in marks}
-        wide = max(width for width, _ in sizes.values())
-        centre: dict[Slot, Point] = {}
-        ceiling = self.cell.height
-        for mark in sorted(marks, key=lambda mark: -self.height(mark, readers[mark])):
-            half = sizes[mark.slot][1] / 2
-            y = min(self.height(mark, readers[mark]), ceiling - half)
-            centre[mark.slot] = wide / 2, y
-            ceiling = y - half - CLEARANCE
-        return Cell(wide, self.cell.height, centre, sizes)
+    def _spread_out(self) -> None:
+        """Set the columns side by side."""
+        first_hidden = {axis.number: min(set(axis.steps).difference(axis.drawn)) for axis in self.axes if axis.hidden}
+        right, before = 0.0, None
+        for where in self.order:
+            axis, column = where
+            x = right + (self.gutter(where) if before else 0.0)
+            if before and before[0] != axis:
+                x += PAUSE
+            elif before and axis in first_hidden and _comes(before[1], first_hidden[axis], column):
+                wide = max(GAP, Text(0.0, 0.0, left_out(self.axes[axis])).width + 10.0)
+                self.gaps[axis] = right, right + wide
+                x += wide
+            self.places[where].x = x
+            right, before = self.places[where].right, where
+
+    def gutter(self, where: Where) -> float:
+        """How wide the gutter to the left of a column is."""
+        return 12.0 + self.lane * max(1, self.routes.width[where[0]])
 
     # -- shapes --------------------------------------------------------------------------------------------------
 
     def box(self, mark: Mark) -> Box:
-        place = self.places[mark.column]
+        place = self.places[mark.where]
         size = place.cell.size[mark.slot]  # as large at every step
         return Box(*place.centre(mark.slot), *size, mark.role, mark.label, mark.time, mark.rows, mark.tip, f"m{mark.number}")
 
+    def bus(self, link: Link) -> str | None:
+        """Which bus an arrow takes, if any: BEFORE is the lower one, AFTER the upper one."""
+        return self.routes.of(link).bus if leaves(link) else None
+
     def chain(self, link: Link) -> Chain:
         """The way of an arrow, from the edge of its tail to the edge of its head."""
-        source, target = self.places[link.tail.column], self.places[link.head.column]
-        tail, head = link.tail.slot, link.head.slot
-        if source is target:
-            return curve.moved(source.cell.curves[tail, head], source.x, source.y)
-        bus = self.bus(link)
-        if bus:
-            return self._by_bus(source, target, link, bus)
-        way = 1 if source.x < target.x else -1
-        number = self.lanes[head]
-        x = (target.x if way > 0 else source.x) - self.gutter + self.lane * (number + 1)
-        out = source.end(tail, way, LOW if (tail, link.tail.initial) in self.forked else 0.0)
-        into = target.entrance(head, -way, number)
-        return curve.rounded([*out, (x, out[-1][1]), (x, into[0][1]), *into])
+        if not leaves(link):
+            place = self.places[link.tail.where]
+            return curve.moved(place.cell.curves[link.tail.slot, link.head.slot], place.x, place.y)
+        route = self.routes.of(link)
+        if not route.direct or link.over:
+            return self._way(link, route)
+        kind, x = self.routes.kind(link), self.places[link.tail.where].x
+        if kind not in self._templates:  # the same at every step
+            self._templates[kind] = curve.moved(self._way(link, route), -x)
+        return curve.moved(self._templates[kind], x)
 
-    def _by_bus(self, source: Place, target: Place, link: Link, bus: str) -> Chain:
-        tail, number = link.tail.slot, self.buses[link.tail.slot, bus]
-        lane = self.lane * (len(set(self.lanes.values())) + number + 1)
-        up, down = source.right + lane, target.x - self.gutter + lane
-        out = source.end(tail, +1, HIGH if (tail, link.tail.initial) in self.forked else 0.0)
-        into = target.entrance(link.head.slot, -1, 0)
-        height = self.top + 4.0 + self.lane * (number + 1) if bus == AFTER else -CAPTION - self.lane * (number + 1)
-        over = [] if abs(up - down) < 1.0 else [(up, height), (down, height)]  # neighbours need no bus
+    def _way(self, link: Link, route: Route) -> Chain:
+        source, target = self.places[link.tail.where], self.places[link.head.where]
+        out = source.end(link.tail.slot, route.way, self.routes.shift(link, route))
+        into = target.entrance(link.head.slot, -route.way, self.routes.lanes[route.into])
+        up, down = self._legs(link, route)
+        over = [] if route.direct else [(up, self._height(link, route)), (down, self._height(link, route))]
         return curve.rounded([*out, (up, out[-1][1]), *over, (down, into[0][1]), *into])
+
+    def _legs(self, link: Link, route: Route) -> tuple[float, float]:
+        """Where between the columns an arrow goes up or down after its tail, and before its head."""
+        if route.direct:
+            x = self._lane(link.head.where if route.way > 0 else link.tail.where, -1, route.out)
+            return x, x
+        return self._lane(link.tail.where, route.way, route.out), self._lane(link.head.where, -route.way, route.into)
+
+    def _lane(self, where: Where, side: int, lane: tuple) -> float:
+        """Where a lane to the right (+1) or left (−1) of a column is."""
+        place, number = self.places[where], self.routes.lanes[lane]
+        return (place.right if side > 0 else place.x - self.gutter(where)) + self.lane * (number + 1)
+
+    def _height(self, link: Link, route: Route) -> float:
+        """The height of an arrow's track on its bus."""
+        distance = self.spacing * (self.routes.track(link, route) + 1)
+        if route.bus != AFTER:
+            return self.bottom - distance
+        first, last = self.routes.spans[link.tail.slot]
+        return max(self.places[where].top for where in self.order[first : last + 1]) + 4.0 + distance
 
     def frames(self) -> list[Frame]:
         """A frame around every step, and one around every module where a step has several."""
         frames = []
-        for t in self.steps:
-            x = self.places[t].x
-            frames.append(Frame(x, 0.0, x + self.cell.width, self.cell.height, style.PAPER))
-            frames += [Frame(x + x0, y0, x + x1, y1, "#FFFFFF") for x0, y0, x1, y1 in self.cell.frames.values()]
+        for axis in self.axes:
+            cell = self.cells[axis.number]
+            for x in self.steps(axis):
+                frames.append(Frame(x, 0.0, x + cell.width, cell.height, style.PAPER))
+                frames += [Frame(x + x0, y0, x + x1, y1, "#FFFFFF") for x0, y0, x1, y1 in cell.frames.values()]
         return frames
+
+    def steps(self, axis: Axis) -> dict[float, int]:
+        """Where the steps of an axis begin, each with its number."""
+        drawn = [(axis.number, t) for t in axis.drawn if (axis.number, t) in self.places]
+        return {self.places[where].x: where[1] for where in drawn}
+
+
+def _comes(before: Column, hidden: int, after: Column) -> bool:
+    """Does a hidden step come between these columns?"""
+    return isinstance(before, int) and isinstance(after, int) and before < hidden < after
+
+
+def left_out(axis: Axis) -> str:
+    """What is written where steps are left out."""
+    return f"⋯ {axis.hidden} step{'s' * (axis.hidden > 1)} ⋯"
 
 
 def draw(drawing: Drawing, unrolled: Unrolled) -> None:
@@ -203,12 +190,23 @@ def draw(drawing: Drawing, unrolled: Unrolled) -> None:
     drawing.boxes += [unrolled.box(mark) for mark in unrolled.marks]
     for link in sorted(unrolled.links, key=lambda link: link.kind == "recurrent"):  # these lie on top
         ends = f"m{link.tail.number}", f"m{link.head.number}"
-        drawing.arrows.append(Arrow(unrolled.chain(link), style.ARROWS[link.kind], ends=ends))
-    titles = [_title(unrolled.cell, name) for name in unrolled.cell.frames]
-    for t in unrolled.steps:
-        x = unrolled.places[t].x
-        drawing.texts.append(Text(x + unrolled.cell.width / 2, -CAPTION / 2, f"t = {t + 1}"))
+        stroke = style.ARROWS[link.kind]
+        drawing.arrows.append(Arrow(unrolled.chain(link), stroke._replace(dash="dashed") if link.over else stroke, ends=ends))
+    for axis in unrolled.axes:
+        _caption(drawing, unrolled, axis)
+
+
+def _caption(drawing: Drawing, unrolled: Unrolled, axis: Axis) -> None:
+    """Write the time under each step, how many are left out, and the names of the modules and of the axis."""
+    cell, steps = unrolled.cells[axis.number], unrolled.steps(axis)
+    titles = [_title(cell, name) for name in cell.frames]
+    for x, t in steps.items():
+        drawing.texts.append(Text(x + cell.width / 2, -CAPTION / 2, f"t = {t + 1}"))
         drawing.texts += [title._replace(x=x + title.x) for title in titles]
+    if axis.number in unrolled.gaps:
+        drawing.texts.append(Text(sum(unrolled.gaps[axis.number]) / 2, -CAPTION / 2, left_out(axis)))
+    if axis.name:
+        drawing.texts.append(Text((min(steps) + max(steps) + cell.width) / 2, -CAPTION * 1.5, axis.name))
 
 
 def _title(cell: Cell, name: str) -> Text:

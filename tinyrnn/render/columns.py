@@ -1,0 +1,75 @@
+"""The columns of a drawing, from left to right: the steps of each time axis, and what runs, or stands, before and after them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .cell import Cell, sizes_of
+from .curve import Point
+from .picture import AFTER, BEFORE, Link, Mark, Slot, Where
+
+CLEARANCE = 6.0  # between two beginnings, one above the other
+
+
+@dataclass
+class Place:
+    """A cell that has a place on paper: a step, or what runs before or after the loop."""
+
+    x: float
+    y: float
+    cell: Cell
+
+    @property
+    def right(self) -> float:
+        return self.x + self.cell.width
+
+    @property
+    def top(self) -> float:
+        return self.y + self.cell.height
+
+    def centre(self, slot: Slot) -> Point:
+        x, y = self.cell.centre[slot]
+        return x + self.x, y + self.y
+
+    def end(self, slot: Slot, side: int, shift: float) -> list[Point]:
+        """From a mark out at its left (−1) or right (+1); over the row, if something stands in the way."""
+        (x, y), (wide, high) = self.centre(slot), self.cell.size[slot]
+        if self.cell.clear(slot, side):
+            return [(x + side * wide / 2, y + shift)]
+        x += side * wide / 4
+        return [(x, y + high * 0.43), (x, self.y + self.cell.channel(slot, +1) + 7.0)]
+
+    def entrance(self, slot: Slot, side: int, lane: int) -> list[Point]:
+        """Into a mark from its left (−1) or right (+1); from under its row, if something stands in the way."""
+        (x, y), (wide, high) = self.centre(slot), self.cell.size[slot]
+        if self.cell.clear(slot, side):
+            return [(x + side * wide / 2, y)]
+        x += side * wide * 0.33
+        return [(x, self.y + self.cell.channel(slot, -1) - 7.0 - 2.0 * min(lane, 4)), (x, y - high * 0.38)]
+
+
+def in_order(marks: Iterable[Mark]) -> list[Where]:
+    """The columns that occur, from left to right."""
+    rank = {BEFORE: 0, AFTER: 2}
+    found = {mark.where for mark in marks}
+    return sorted(found, key=lambda w: (w[0], rank[w[1]], 0) if isinstance(w[1], str) else (w[0], 1, w[1]))
+
+
+def beginnings(marks: list[Mark], links: list[Link], step: Cell) -> Cell:
+    """The states from before the first step, each at the height of those that follow it."""
+    sizes = sizes_of(marks)
+    readers = {link.tail: link.head for link in reversed(links) if link.tail.initial}
+
+    def height(mark: Mark) -> float:  # one without a state of its own stands beside its reader
+        return step.centre.get(mark.slot, step.centre[readers[mark].slot])[1]
+
+    wide = max(width for width, _ in sizes.values())
+    centre: dict[Slot, Point] = {}
+    ceiling = step.height
+    for mark in sorted(marks, key=lambda mark: -height(mark)):
+        half = sizes[mark.slot][1] / 2
+        y = min(height(mark), ceiling - half)
+        centre[mark.slot] = wide / 2, y
+        ceiling = y - half - CLEARANCE
+    return Cell(wide, step.height, centre, sizes)

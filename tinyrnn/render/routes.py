@@ -1,0 +1,137 @@
+"""Which way each arrow between two columns takes: through the gutter between neighbours, else along a bus.
+
+What comes from before a loop takes the lower bus, what leaves it or leaps over a step the upper one.  All arrows that carry the
+same thing share a lane in the gutters, and a track of their bus.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from .columns import Place
+from .lanes import ABOVE, BELOW, Net, arranged
+from .picture import AFTER, BEFORE, Link, Slot, Where
+
+LOOP = "loop"  # the bus of what a step hands to the next one, where all of them are drawn as one
+LOW, HIGH = -5.5, 2.5  # where the arrow to the next step and that to the bus leave a mark that has both
+Lane = tuple[int, str, Slot]  # an axis, a part of the way, and what it carries
+
+
+class Route(NamedTuple):
+    """The direction of an arrow (+1: to the right), its bus, if any, and its lanes where it leaves and where it arrives."""
+
+    way: int
+    bus: str | None
+    out: Lane
+    into: Lane
+    direct: bool = False  # is one gutter enough?
+
+
+class Routes:
+    """The ways between all columns.
+
+    Parameters
+    ----------
+    links : iterable of Link
+    order : list of Where
+        The columns from left to right.
+    places : dict
+        The place of each column; only its height counts.
+    """
+
+    def __init__(self, links: Iterable[Link], order: list[Where], places: dict[Where, Place]) -> None:
+        self.order, self.position = order, {where: i for i, where in enumerate(order)}
+        self.kinds: dict[tuple, Link] = {}  # one for all the arrows that differ by their step only
+        for link in links:
+            if leaves(link):
+                self.kinds.setdefault(self.kind(link), link)
+        self.forked = self._find_forks()
+        self.lanes = self._number_lanes(places)
+        self.width = Counter(axis for axis, _, _ in self.lanes)  # how many lanes the gutters of an axis have
+        self.tracks: dict[tuple[str, Slot], tuple[int, int]] = {}  # of a thing on a bus: its first track, and how many it has
+        self.spans: dict[Slot, tuple[int, int]] = {}  # from which to which column a thing goes by bus
+
+    def kind(self, link: Link) -> tuple:
+        """What is the same of all arrows that have the same shape."""
+        tail, head = link.tail, link.head
+        return tail.slot, tail.initial, head.slot, head.initial, bool(link.over), *self.of(link)
+
+    def of(self, link: Link) -> Route:
+        """The way of an arrow from one column to another."""
+        tail, head, slot = link.tail, link.head, link.tail.slot
+        i, j = self.position[tail.where], self.position[head.where]
+        if i == j:
+            way = 1 if link.delay > 0 else -1
+            return Route(way, LOOP, self._leg(i, way, LOOP, slot), self._leg(i, -way, "state", slot))
+        way = 1 if i < j else -1
+        bus = BEFORE if tail.column == BEFORE else AFTER
+        if abs(i - j) == 1:
+            timed = link.recurrent and tail.axis == head.axis
+            leg = self._leg(max(i, j), -1, "state" if timed else bus, slot)
+            return Route(way, None if timed else bus, leg, leg, direct=True)
+        if link.recurrent and tail.axis == head.axis:
+            return Route(way, bus, self._leg(i, way, "leap", slot), self._leg(j, -way, "land", slot))
+        return Route(way, bus, self._leg(i, way, bus, slot), self._leg(j, -way, bus, slot))
+
+    def _leg(self, position: int, side: int, part: str, slot: Slot) -> Lane:
+        """A lane at one side of a column: the gutter between two columns belongs to the right one."""
+        return self.order[min(position + (side > 0), len(self.order) - 1)][0], part, slot
+
+    def shift(self, link: Link, route: Route) -> float:
+        """How far above its middle an arrow leaves a mark."""
+        if (link.tail.slot, link.tail.initial, route.way) not in self.forked:
+            return 0.0
+        return HIGH if route.bus == AFTER else LOW
+
+    def _find_forks(self) -> set[tuple]:
+        """The sides of marks at which an arrow to the neighbour leaves, and another one upwards."""
+        ways = defaultdict(set)
+        for link in self.kinds.values():
+            route = self.of(link)
+            ways[link.tail.slot, link.tail.initial, route.way].add(route.bus == AFTER)
+        return {end for end, both in ways.items() if len(both) == 2}
+
+    def _number_lanes(self, places: dict[Where, Place]) -> dict[Lane, int]:
+        nets: dict[int, dict[Lane, Net]] = defaultdict(lambda: defaultdict(Net))
+        for link in self.kinds.values():
+            route = self.of(link)
+            out, into = nets[route.out[0]][route.out], nets[route.into[0]][route.into]
+            start = places[link.tail.where].end(link.tail.slot, route.way, self.shift(link, route))[-1][1]
+            goal = places[link.head.where].entrance(link.head.slot, -route.way, 0)[0][1]
+            (out.left if route.way > 0 else out.right).add(start)
+            (into.right if route.way > 0 else into.left).add(goal)
+            if not route.direct:
+                for net in (out, into):
+                    net.ends.add(ABOVE if route.bus == AFTER else BELOW)
+        return {lane: number for axis in nets.values() for number, lane in enumerate(arranged(axis))}
+
+    def number_tracks(self, links: Iterable[Link], legs: Callable[[Link, Route], tuple[float, float]]) -> None:
+        """Give each thing on a bus its tracks, the nearest first; `legs` tells where an arrow rises to the bus and leaves it."""
+        nets: dict[str, dict[Slot, Net]] = defaultdict(lambda: defaultdict(Net))
+        room: dict[tuple[str, Slot], int] = defaultdict(lambda: 1)
+        for link in links:
+            if leaves(link) and not (route := self.of(link)).direct:
+                ends = self.position[link.tail.where], self.position[link.head.where]
+                first, last = self.spans.get(link.tail.slot, ends)
+                self.spans[link.tail.slot] = min(first, *ends), max(last, *ends)
+                side = AFTER if route.bus == AFTER else BEFORE
+                nets[side][link.tail.slot].left.update(legs(link, route))
+                if route.out[1] == "leap":
+                    room[side, link.tail.slot] = abs(ends[0] - ends[1])
+        for side, things in nets.items():
+            first = 0
+            for slot in arranged(things):
+                self.tracks[side, slot] = first, room[side, slot]
+                first += room[side, slot]
+
+    def track(self, link: Link, route: Route) -> int:
+        """The number of an arrow's track on its bus; leaps from neighbouring steps take turns."""
+        first, room = self.tracks[AFTER if route.bus == AFTER else BEFORE, link.tail.slot]
+        return first + min(self.position[link.tail.where], self.position[link.head.where]) % room
+
+
+def leaves(link: Link) -> bool:
+    """Does an arrow leave its column?"""
+    return link.tail.where != link.head.where or bool(link.over)
