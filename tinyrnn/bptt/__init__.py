@@ -1,6 +1,23 @@
 """Backpropagation through time, explained from the record: which step gave what, and how gradients fare on their way."""
 
 from .contributions import Use, contributions, uses
+from .flow import Flow, Saturation, TrackFlow, flow
+from .jacobians import Jacobians, growth_rates, jacobians
 from .matrix import ContributionMatrix, contribution_matrix
+from .verdict import Verdict
 
-__all__ = ["ContributionMatrix", "Use", "contribution_matrix", "contributions", "uses"]
+__all__ = [
+    "ContributionMatrix",
+    "Flow",
+    "Jacobians",
+    "Saturation",
+    "TrackFlow",
+    "Use",
+    "Verdict",
+    "contribution_matrix",
+    "contributions",
+    "flow",
+    "growth_rates",
+    "jacobians",
+    "uses",
+]
