@@ -18,6 +18,7 @@ from .. import backend
 from ..tape import Graph
 from . import engine, flow, legend, notation, unrolled
 from .axes import ENDS
+from .detail import at_level
 from .drawing import Drawing
 from .options import Options
 from .picture import Mark, Picture
@@ -98,7 +99,7 @@ def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing]:
         graph = graph.with_gradients()
     elif chosen.values:
         graph = graph.with_values()
-    picture = _read(graph, chosen.fold)
+    picture = at_level(_read(graph, chosen.fold), chosen.level)
     _annotate(picture, graph, chosen)
     drawing = Drawing(chosen.background)
     places = unrolled.Unrolled(picture, flow.LANE if chosen.gradients else unrolled.LANE)

@@ -7,7 +7,7 @@ through a shaft beside it.
 
 from __future__ import annotations
 
-from . import curve, style
+from . import curve, records, style
 from .cell import PORT, Block, Cell, Edge, Size, sizes_of, weight
 from .curve import Point
 from .picture import Link, Mark, Slot
@@ -37,10 +37,11 @@ def lay_out(marks: list[Mark], recurrent: list[Link], inside: list[Link]) -> Cel
     edges: dict[Edge, int] = {}
     for link in inside:
         edges.setdefault((link.tail.slot, link.head.slot), weight(link))
+    fields = records.of(marks)
     storeys = assign(marks, edges, [link.tail for link in recurrent])
     if storeys is None:
-        return Block(_in_reading_order(sizes, edges), edges, left, right).lay_out()
-    return _House(sizes, edges, storeys, left, right).build()
+        return records.lay_out(Block(_in_reading_order(sizes, edges), edges, left, right), fields)
+    return _House(sizes, edges, storeys, left, right, fields).build()
 
 
 def _sides(recurrent: list[Link], sizes: dict[Slot, Size]) -> tuple[set[Slot], set[Slot]]:
@@ -64,8 +65,15 @@ class _House:
     """The storeys, one above the other."""
 
     def __init__(
-        self, sizes: dict[Slot, Size], edges: dict[Edge, int], storeys: Storeys, left: set[Slot], right: set[Slot]
+        self,
+        sizes: dict[Slot, Size],
+        edges: dict[Edge, int],
+        storeys: Storeys,
+        left: set[Slot],
+        right: set[Slot],
+        fields: list[records.Record],
     ) -> None:
+        self.fields = fields
         self.sizes, self.edges, self.left, self.right = sizes, edges, left, right
         self.modules, self.of = storeys.modules, storeys.of
         self.between = [edge for edge in edges if self.of[edge[0]] != self.of[edge[1]]]
@@ -100,16 +108,21 @@ class _House:
         sizes = {slot: size for slot, size in self.sizes.items() if self.of[slot] == number}
         if self.modules[number]:
             sizes |= dict.fromkeys(ports, _INPUT)
-            return Block(_in_reading_order(sizes, edges), edges, self.left, self.right).lay_out()
+            return records.lay_out(Block(_in_reading_order(sizes, edges), edges, self.left, self.right), self.fields)
         sizes |= dict.fromkeys(ports, _SMALL)
         shafts = [port for port in ports if self.passes((port[1], number))]  # come in from the right
         order = [(a, b) for a in ports for b in shafts if a not in shafts]
-        return Block(_in_reading_order(sizes, edges), edges, self.left, self.right, order).lay_out()
+        return records.lay_out(Block(_in_reading_order(sizes, edges), edges, self.left, self.right, order), self.fields)
+
+    def framed(self, number: int) -> bool:
+        """Is there a frame around it?  Not around a module that is one box with its states."""
+        roles = {slot[1] for slot, at in self.of.items() if at == number}
+        return self.modules[number] is not None and not roles <= {"module", "state", "input"}
 
     def room(self, number: int) -> float:
         """How wide a storey is, with the name of its module beside the arrows that leave it."""
         floor, module = self.floors[number], self.modules[number]
-        if module is None:
+        if module is None or not self.framed(number):
             return floor.width
         exits = [floor.way_up(slot)[-1][0] for slot, _ in self.trunks if self.of[slot] == number]
         name = 2 * INSET + style.text_width(self.titles[module], TITLE_SIZE) * 1.1 + 12.0
@@ -130,7 +143,7 @@ class _House:
         self.cell.centre |= {slot: place for slot, place in floor.centre.items() if slot[0] != PORT}
         self.cell.curves |= {edge: chain for edge, chain in floor.curves.items() if edge[0][0] != PORT}
         top = y + floor.height
-        if module:
+        if module and self.framed(number):
             top += TITLE
             self.cell.frames[self.titles[module]] = INSET, y, self.wide - INSET, top
         self.cell.height = top + GAP / 2

@@ -57,7 +57,7 @@ def norm(link: Link, flow: Flow) -> float | None:
     if link.detached:
         return None
     if not link.uses:  # between an operation and the box with its name: all that arrives there
-        gradient = link.tail.node.gradient
+        gradient = link.head.node.gradient
         return None if gradient is None else float(numpy.linalg.norm(backend.to_host(gradient)))
     shares = [flow[use] for use in link.uses if use in flow]
     return float(numpy.linalg.norm(shares)) if shares else None

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
+LEVELS = "primitives", "gates", "cells"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -13,6 +15,8 @@ class Options:
 
     Attributes
     ----------
+    level : {"primitives", "gates", "cells"}
+        How much a step shows: every operation; the gates of a cell as one record; or every cell as one box.
     gradients : bool
         Whether to draw beside every arrow the gradient that flows back along it, as wide as the logarithm of its norm.
     shapes : bool
@@ -27,6 +31,7 @@ class Options:
         A colour; None: transparent.
     """
 
+    level: str = "primitives"
     gradients: bool = False
     shapes: bool = False
     values: bool = False
@@ -34,6 +39,8 @@ class Options:
     background: str | None = "white"
 
     def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise ValueError(f"level {self.level!r}: expected {', '.join(map(repr, LEVELS[:-1]))} or {LEVELS[-1]!r}")
         if self.fold is not None and (not isinstance(self.fold, int) or isinstance(self.fold, bool) or self.fold < 2):
             raise ValueError(f"fold: expected the most steps to draw in full, 2 or more, or None; not {self.fold!r}")
 

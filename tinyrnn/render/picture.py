@@ -57,6 +57,10 @@ class Mark:
         Is it a state from before the first step?
     rows : tuple of str
         Lines under the name: its shape, its value.
+    inside : tuple of Mark
+        The marks that it stands for, where a picture shows less than all.
+    record : tuple of Slot
+        The slots of the fields of the record that it is one of.
     number : int
         Its position in the picture.
     """
@@ -71,6 +75,8 @@ class Mark:
     axis: int = 0
     initial: bool = False
     rows: tuple[str, ...] = ()
+    inside: tuple[Mark, ...] = ()
+    record: tuple[Slot, ...] = ()
     number: int = 0
 
     @property
@@ -88,7 +94,10 @@ class Mark:
         """What a reader who points at it is told."""
         node = self.node
         what = [self.title]
-        if node.op and node.op not in what:
+        if self.inside:
+            what.append(f"{sum(mark.node.op is not None for mark in self.inside)} operations")
+            what += dict.fromkeys(mark.title for mark in self.inside if mark.role == "parameter")
+        elif node.op and node.op not in what:
             what.append(node.op)
         if node.shape is not None:
             what.append(f"{node.shape} {node.dtype}")

@@ -21,6 +21,8 @@ ROLES = {
     "parameter": Look("square", "#009E73", "#DFF2EA", "parameter"),
     "arithmetic": Look("circle", "#4D4D4D", "#F2F2F2", "arithmetic"),
     "activation": Look("round", "#E69F00", "#FBE9C6", "function"),
+    "gate": Look("square", "#E69F00", "#FBE9C6", "gate"),
+    "module": Look("round", "#4D4D4D", "#FFFFFF", "module"),
     "value": Look("round", "#4D4D4D", "#F2F2F2", "value"),
     "state": Look("round", "#0072B2", "#D6E8F5", "state"),
     "loss": Look("ellipse", "#D55E00", "#F9DCCB", "loss"),
@@ -68,6 +70,8 @@ def size(mark: Mark) -> tuple[float, float]:
     shape, wide = ROLES[mark.role].shape, label_width(mark.label, mark.time)
     if shape == "circle":
         return max(CIRCLE, wide + (4.0 if len(mark.label.text) < 2 else 9.0)), CIRCLE
+    if mark.role == "module":
+        return max(60.0, wide + 24.0), 34.0
     wide = max(27.0, wide + (14.0 if shape == "ellipse" else 11.0))
     rows = max((text_width(row, ROW_SIZE) + 9.0 for row in mark.rows), default=0.0)
     if shape == "ellipse" and mark.rows:  # the corners of an ellipse are cut off

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from . import curve, style
+from . import curve, records, style
 from .assembly import INSET, TITLE_SIZE, lay_out
 from .cell import Block, Cell, sizes_of, weight
 from .columns import Place, beginnings, in_order
@@ -84,7 +84,7 @@ class Unrolled:
     def _lay_out_block(self, marks: list[Mark]) -> Cell:
         where = marks[0].where
         edges = {(k.tail.slot, k.head.slot): weight(k) for k in self.links if k.tail.where == k.head.where == where}
-        return Block(sizes_of(marks), edges).lay_out()
+        return records.lay_out(Block(sizes_of(marks), edges), records.of(marks))
 
     def _spread_out(self) -> None:
         """Set the columns side by side."""

@@ -1,0 +1,17 @@
+"""How much a step shows: every operation, the gates of a cell as one record, or every cell as one box."""
+
+from __future__ import annotations
+
+from .cells import show_cells
+from .gates import show_gates
+from .picture import Picture
+
+_SHOWN = {"primitives": lambda picture: picture, "gates": show_gates, "cells": show_cells}
+
+
+def at_level(picture: Picture, level: str) -> Picture:
+    """The picture of all operations, made coarser; what stays keeps its slot and its looks."""
+    picture = _SHOWN[level](picture)
+    for number, mark in enumerate(picture.marks):
+        mark.number = number
+    return picture
