@@ -42,7 +42,7 @@ def render(graph: Graph, path: str | Path, **options: Any) -> str:
     ----------
     graph : Graph
     path : str or Path
-        Its suffix says what is written: svg, pdf or png.
+        Its suffix says what is written: svg, pdf or png; or html, a page to explore it in, with all values and gradients.
     **options
         What to draw, and how: see `tinyrnn.render.Options`.
 
@@ -61,10 +61,16 @@ def render(graph: Graph, path: str | Path, **options: Any) -> str:
         If gradients are asked for and nothing requires any; if Graphviz, which pdf and png need, is missing, or fails.
     """
     suffix = Path(path).suffix.lower().lstrip(".")
-    if suffix not in ("svg", "pdf", "png"):
+    if suffix not in ("svg", "pdf", "png", "html"):
         raise ValueError(
-            f"{str(path)!r}: the suffix says what to write, .svg, .pdf or .png; not {'.' + suffix if suffix else 'none'!r}"
+            f"{str(path)!r}: the suffix says what to write, .svg, .pdf, .png or .html; not {'.' + suffix if suffix else 'none'!r}"
         )
+    if suffix == "html":
+        from . import explorer
+
+        Options.of(options)
+        Path(path).write_text(explorer.html(graph), encoding="utf-8")
+        return str(path)
     drawing = draw(graph, **options)
     if suffix == "svg":
         Path(path).write_text(write_svg(drawing), encoding="utf-8")
@@ -90,11 +96,13 @@ def dot(graph: Graph, **options: Any) -> graphviz.Source:
 
 def draw(graph: Graph, **options: Any) -> Drawing:
     """The drawing itself, for any writer.  Options, errors: see `render`."""
-    return compose(graph, Options.of(options))[1]
+    _, drawing, samples = compose(graph, Options.of(options))
+    legend.draw(drawing, legend.roles(drawing), samples)
+    return drawing
 
 
-def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing]:
-    """What is drawn, and where: a mark's box has its number as its name."""
+def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legend.Sample]]:
+    """What is drawn, where it is drawn, and what the legend says of gradients: a mark's box has its number as its name."""
     if chosen.gradients:
         graph = graph.with_gradients()
     elif chosen.values:
@@ -105,8 +113,7 @@ def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing]:
     places = unrolled.Unrolled(picture, flow.LANE if chosen.gradients else unrolled.LANE)
     unrolled.draw(drawing, places)
     scale = flow.draw(drawing, places, graph.flow or {}) if chosen.gradients else None
-    legend.draw(drawing, legend.roles(drawing), scale.legend() if scale else [])
-    return picture, drawing
+    return picture, drawing, scale.legend() if scale else []
 
 
 def _read(graph: Graph, fold: int | None) -> Picture:

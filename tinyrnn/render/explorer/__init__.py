@@ -1,0 +1,17 @@
+"""The explorer: a recorded graph as one page of HTML, to be stepped through forwards and backwards.
+
+Graph ──explain──► data (scenes, nodes, timeline, tracks) ──page──► one file
+"""
+
+from __future__ import annotations
+
+from ...tape import Graph
+from .data import explain
+from .page import page
+
+__all__ = ["html"]
+
+
+def html(graph: Graph) -> str:
+    """The text of a page that shows a graph; it needs no network, no server, and no other file."""
+    return page(explain(graph))

@@ -1,0 +1,126 @@
+// Zoom and pan: one transform on one group, written at most once per frame.
+
+class Camera {
+  constructor(svg, group, moved) {
+    Object.assign(this, { svg, group, moved, x: 0, y: 0, scale: 1, size: [1, 1], pending: false, flight: 0 });
+    this.fingers = new Map();
+    svg.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    svg.addEventListener("pointerdown", (event) => this.press(event));
+    svg.addEventListener("pointermove", (event) => this.move(event));
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) svg.addEventListener(end, (event) => this.release(event));
+    new ResizeObserver(() => this.resized()).observe(svg);
+    this.resized();
+  }
+
+  resized() {
+    const place = this.svg.getBoundingClientRect();
+    const [width, height] = [place.width, place.height];
+    if (width && this.width) this.x += (width - this.width) / 2;
+    Object.assign(this, { left: place.left, top: place.top, width, height });
+    this.write();
+  }
+
+  // Everything; a long sequence is shown from its beginning, large enough to be read.
+  fit(all = true) {
+    const [width, height] = this.size;
+    const whole = Math.min((this.width - 24) / width, (this.height - 70) / height, 2.5);
+    const readable = Math.min((this.height - 70) / height, 1.2);
+    this.scale = all || whole > 0.45 ? whole : Math.max(whole, readable);
+    this.x = Math.max(12, (this.width - width * this.scale) / 2);
+    this.y = Math.max(12, (this.height - 46 - height * this.scale) / 2);
+    this.write();
+  }
+
+  zoom(factor, x = this.width / 2, y = this.height / 2) {
+    const scale = Math.min(8, Math.max(0.02, this.scale * factor));
+    this.x = x - (x - this.x) * (scale / this.scale);
+    this.y = y - (y - this.y) * (scale / this.scale);
+    this.scale = scale;
+    this.write();
+  }
+
+  pan(dx, dy) {
+    this.x += dx;
+    this.y += dy;
+    this.write();
+  }
+
+  // Glide until a mark is well in sight.
+  follow(mark) {
+    const margin = 60;
+    const [x, y] = [mark.x * this.scale + this.x, mark.y * this.scale + this.y];
+    const inside = x > margin && x < this.width - margin && y > margin / 2 && y < this.height - margin;
+    if (inside) return;
+    const target = [this.width / 2 - mark.x * this.scale, y > margin / 2 && y < this.height - margin ? this.y : this.height / 2 - mark.y * this.scale];
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      [this.x, this.y] = target;
+      this.write();
+      return;
+    }
+    const [x0, y0, start, flight] = [this.x, this.y, performance.now(), ++this.flight];
+    const glide = (now) => {
+      if (flight !== this.flight) return;
+      const way = Math.min(1, Math.max(0, (now - start) / 260));
+      const eased = 1 - (1 - way) ** 3;
+      this.x = x0 + (target[0] - x0) * eased;
+      this.y = y0 + (target[1] - y0) * eased;
+      this.write();
+      if (way < 1) requestAnimationFrame(glide);
+    };
+    requestAnimationFrame(glide);
+  }
+
+  wheel(event) {
+    event.preventDefault();
+    this.flight++;
+    if (event.shiftKey || (!event.ctrlKey && Math.abs(event.deltaX) > Math.abs(event.deltaY))) {
+      this.pan(-(event.deltaX || event.deltaY), 0);
+    } else {
+      const lines = event.deltaMode === 1 ? 16 : 1;
+      this.zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0015)), event.clientX - this.left, event.clientY - this.top);
+    }
+  }
+
+  press(event) {
+    if (event.pointerType === "mouse" && event.button !== 0) return;
+    this.flight++;
+    this.fingers.set(event.pointerId, [event.clientX, event.clientY]);
+    this.dragged = 0;
+  }
+
+  move(event) {
+    const before = this.fingers.get(event.pointerId);
+    if (!before) return;
+    const [dx, dy] = [event.clientX - before[0], event.clientY - before[1]];
+    this.dragged += Math.abs(dx) + Math.abs(dy);
+    if (this.dragged > 4 && !this.svg.hasPointerCapture(event.pointerId)) {
+      this.svg.setPointerCapture(event.pointerId);
+      this.svg.classList.add("dragging");
+    }
+    if (this.fingers.size === 2) this.pinch(event.pointerId, before, [event.clientX, event.clientY]);
+    else if (this.dragged > 4) this.pan(dx, dy);
+    this.fingers.set(event.pointerId, [event.clientX, event.clientY]);
+  }
+
+  pinch(moving, before, after) {
+    const [, [x, y]] = [...this.fingers].find(([id]) => id !== moving);
+    const apart = ([x0, y0]) => Math.max(1, Math.hypot(x0 - x, y0 - y));
+    this.zoom(apart(after) / apart(before), (after[0] + x) / 2 - this.left, (after[1] + y) / 2 - this.top);
+  }
+
+  release(event) {
+    this.fingers.delete(event.pointerId);
+    if (!this.fingers.size) this.svg.classList.remove("dragging");
+  }
+
+  write() {
+    if (this.pending) return;
+    this.pending = true;
+    requestAnimationFrame(() => {
+      this.pending = false;
+      this.group.setAttribute("transform", `translate(${this.x.toFixed(2)} ${this.y.toFixed(2)}) scale(${this.scale.toFixed(5)})`);
+      this.svg.classList.toggle("far", this.scale < 0.3);
+      this.moved((0 - this.x) / this.scale, (this.width - this.x) / this.scale);
+    });
+  }
+}

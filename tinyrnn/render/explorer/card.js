@@ -1,0 +1,61 @@
+// What is known about a node, as a card: beside the pointer, or pinned at the side.
+
+const OPERATIONS = {
+  add: "addition", total: "addition", sub: "subtraction", mul: "product, element by element", div: "division", neg: "negative",
+  matmul: "matrix product", sigmoid: "logistic sigmoid", sum: "sum", stack: "stack", concatenate: "concatenation", pow: "power",
+  getitem: "selection", tanh: "hyperbolic tangent", part: "part of a split",
+};
+
+function card(mark, position) {
+  const node = data.nodes[mark.node];
+  const title = element("h2", {}, formula([mark.label, mark.below ?? ""]),
+    element("span", { class: `chip ${mark.role}` }, data.roles[mark.role].legend));
+  return [title, equation(node), facts(node), value(mark, node, position), gradient(mark, node, position)];
+}
+
+function equation(node) {
+  return node.formula ? element("p", { class: "equation" }, formula(node.formula)) : null;
+}
+
+function facts(node) {
+  const said = [
+    node.name?.length > 9 ? `“${node.name}”` : null,
+    node.op ? OPERATIONS[node.op] ?? node.op : node.trainable ? "a weight, shared by all steps" : "given",
+    node.shape ? `${node.shape.length ? node.shape.join(" × ") : "scalar"} ${node.dtype}` : null,
+    node.scope ? `in ${node.scope}` : null,
+    timeOf(node),
+  ];
+  return element("p", { class: "facts" }, said.filter(Boolean).join("  ·  "));
+}
+
+function value(mark, node, position) {
+  if (!isComputed(mark.node, position)) return part("Value", "not computed yet");
+  return part("Value", node.value ? heatMap(node.value, "value") : "—");
+}
+
+function gradient(mark, node, position) {
+  const title = formula(["∂L/∂" + (mark.node in data.nodes ? symbolOf(mark.node)[0] : "·"), symbolOf(mark.node)[1] ?? ""]);
+  if (data.missing) return part(title, `— ${data.missing}`);
+  const weight = data.weights.find((other) => other.node === mark.node);
+  if (!node.gradient) return part(title, "— no gradient flows here");
+  if (!isReached(mark.node, position)) {
+    const soFar = weight ? arrived(weight, position) : [];
+    if (!soFar.length) return part(title, "not reached yet");
+    return part(title, `${soFar.length} of ${weight.shares.length} shares so far, norm of their sum ${digits(soFar.at(-1).sum_norm)}`);
+  }
+  const sources = weight
+    ? element("p", { class: "facts" }, `the sum of ${weight.shares.length} shares`)
+    : (node.arrivals ?? []).length ? element("ul", { class: "arrivals" }, node.arrivals.map(([through, norm]) =>
+        element("li", {}, "through ", formula(symbolOf(through)), ` ${timeOf(data.nodes[through] ?? {})}`, element("b", {}, digits(norm))))) : null;
+  return part(title, heatMap(node.gradient, "gradient"), sources);
+}
+
+function part(title, ...content) {
+  return element("div", { class: "part" }, element("h3", {}, title), ...content.map((c) => (typeof c === "string" ? element("p", { class: "facts" }, c) : c)));
+}
+
+// The shares of a weight that have arrived at a position.
+function arrived(weight, position) {
+  const passed = passedDownTo(position);
+  return weight.shares.filter((share) => share.through >= passed);
+}

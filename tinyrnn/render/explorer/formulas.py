@@ -1,0 +1,125 @@
+"""What an operation computes, as a short formula: c₂ = f₂ ⊙ c₁ + i₂ ⊙ g₂, through all that has no name of its own."""
+
+from __future__ import annotations
+
+from ...tape import Constant, Node
+from .. import notation
+from ..picture import Picture
+
+Formula = list[str]  # text, subscript, text, subscript, …
+
+SUM, PRODUCT, SIGN, ATOM = range(4)  # how tightly it binds
+_SILENT = {"reshape", "broadcast_to", "sum_to", "cast", "move", "squeeze", "expand_dims"}
+_INFIX = {"add": (" + ", SUM), "sub": (" − ", SUM), "mul": (" ⊙ ", PRODUCT), "div": (" / ", PRODUCT), "matmul": (" ", PRODUCT)}
+_LARGEST = 16  # names in a formula; beyond them it is cut
+_SUPERSCRIPT = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
+
+
+class Formulas:
+    """Formulas of the operations of a picture, in the picture's own symbols."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.symbols: dict[Node, tuple[str, str]] = {}
+        self.sequences: dict[Node, tuple[str, str]] = {}  # a leaf that holds all steps: x, of which xₜ is one
+        for mark in picture.marks:
+            node, time = mark.node, "" if mark.time is None else str(mark.time)
+            if mark.role in ("activation", "arithmetic", "loss") and mark.label.text == notation.operation(node):
+                if node.name and node not in self.symbols:
+                    self.symbols[node] = notation.printable(node.name), time
+            elif mark.role != "arithmetic":
+                symbol = mark.label.text, mark.label.subscript(mark.time)
+                if self.symbols.setdefault(node, symbol) != symbol:
+                    self.sequences[node] = mark.label.text, mark.label.sub
+        self.symbols |= self.sequences
+        self.left = 0
+
+    def name(self, node: Node) -> Formula:
+        """Its symbol; without one, its formula."""
+        return list(self.symbols[node]) if node in self.symbols else self.of(node)
+
+    def of(self, node: Node) -> Formula:
+        """symbol = expression; of a leaf the symbol alone."""
+        self.left = _LARGEST
+        symbol = list(self.symbols.get(node, ()))
+        if node.op is None:
+            return symbol or [node.name or "array", ""]
+        expression = self._expression(node)[0]
+        return _joined(symbol, [" = ", ""], expression) if symbol else expression
+
+    def _term(self, argument: Node | Constant, binds: int) -> Formula:
+        """An argument, in parentheses if it binds less tightly than what it stands in."""
+        formula, tightness = self._argument(argument)
+        return formula if tightness >= binds else _joined(["(", ""], formula, [")", ""])
+
+    def _argument(self, argument: Node | Constant) -> tuple[Formula, int]:
+        """An argument by its symbol, or else by its own expression."""
+        if isinstance(argument, Constant):
+            return [notation.number(argument.value), ""], ATOM
+        self.left -= 1
+        if argument in self.symbols:
+            return list(self.symbols[argument]), ATOM
+        if argument.op is None:
+            return [notation.printable(argument.name or "array"), ""], ATOM
+        return (["…", ""], ATOM) if self.left <= 0 else self._expression(argument)
+
+    def _expression(self, node: Node) -> tuple[Formula, int]:
+        op, inputs = node.op or "", node.inputs
+        if op in _SILENT:
+            return self._argument(inputs[0])
+        if op in _INFIX and len(inputs) == 2:
+            sign, binds = _INFIX[op]
+            if op == "mul" and inputs[0] is inputs[1]:
+                return _joined(self._term(inputs[0], ATOM), ["²", ""]), SIGN
+            if op == "mul" and any(isinstance(i, Constant) for i in inputs):
+                sign = " "
+            right = binds + (op in ("sub", "div"))
+            return _joined(self._term(inputs[0], binds), [sign, ""], self._term(inputs[1], right)), binds
+        if op == "total":
+            return _between([self._term(i, SUM) for i in inputs], " + "), SUM
+        if op == "neg":
+            return _joined(["−", ""], self._term(inputs[0], PRODUCT)), SIGN
+        if op == "pow" and isinstance(inputs[1], Constant):
+            power = notation.number(inputs[1].value).replace("−", "-").translate(_SUPERSCRIPT)
+            return _joined(self._term(inputs[0], ATOM), [power, ""]), SIGN
+        if op == "sum":
+            return _joined(["Σ ", ""], self._term(inputs[0], PRODUCT)), PRODUCT
+        if op == "transpose":
+            return _joined(self._term(inputs[0], ATOM), ["ᵀ", ""]), ATOM
+        if op == "part" or (op == "getitem" and isinstance(node.attrs.get("index"), int)):
+            return self._element(node), ATOM
+        if op in ("stack", "concatenate") and len(inputs) > 3:
+            ends = [self._term(inputs[0], SUM), self._term(inputs[1], SUM), ["…", ""], self._term(inputs[-1], SUM)]
+            return _joined([f"{op}(", ""], _between(ends, ", "), [")", ""]), ATOM
+        symbol = notation.SYMBOLS["sigmoid"] if op == "sigmoid" else op
+        arguments = _between([self._term(i, SUM) for i in inputs], ", ")
+        return _joined([f"{symbol}(", ""], arguments, [")", ""]), ATOM
+
+    def _element(self, node: Node) -> Formula:
+        """One of several: xₜ of a sequence x, or a[2/4], the second of four equal blocks of a."""
+        whole, k = node.inputs[0], node.attrs["index"]
+        blocks = len(whole.attrs.get("sizes", ())) if isinstance(whole, Node) else 0
+        if node.op == "part":
+            whole = whole.inputs[0]  # type: ignore[union-attr]
+        if whole in self.sequences:
+            text, below = self.sequences[whole]
+            return [text, f"{below},{k + 1}".lstrip(",")]
+        return _joined(self._term(whole, ATOM), [f"[{k + 1}/{blocks}]" if blocks else f"[{k + 1}]", ""])
+
+
+def _between(formulas: list[Formula], sign: str) -> Formula:
+    parts: list[Formula] = []
+    for formula in formulas:
+        parts += [[sign, ""], formula] if parts else [formula]
+    return _joined(*parts)
+
+
+def _joined(*formulas: Formula) -> Formula:
+    """One after the other; texts that meet become one."""
+    joined: Formula = []
+    for formula in formulas:
+        for text, below in zip(formula[::2], formula[1::2]):
+            if joined and not joined[-1]:
+                joined[-2:] = [joined[-2] + text, below]
+            else:
+                joined += [text, below]
+    return joined
