@@ -249,6 +249,24 @@ def test_on_paper_the_whole_drawing_is_shown_in_light_colours(visit, tmp_path):
     assert page.locator("#drawing").get_attribute("viewBox") is None
 
 
+def test_a_long_sequence_opens_folded_and_unfolds(visit):
+    page = visit("lstm50")
+    assert "46 steps in the middle are left out" in page.locator("#note").inner_text()
+    times = lambda: page.locator(".texts text").evaluate_all("texts => texts.map(text => text.textContent)")  # noqa: E731
+    assert [text for text in times() if text.startswith("t = ")] == ["t = 1", "t = 2", "t = 49", "t = 50"]
+    page.keyboard.press("Home")
+    for _ in range(3):
+        page.keyboard.press("PageDown")
+    assert ", t = 49: " in page.locator("#position").inner_text()
+    page.keyboard.press("f")
+    assert count(page, ".mark.state") == 102 and not page.locator("#note").is_visible()
+    assert len([text for text in times() if text.startswith("t = ")]) == 50
+    page.get_by_role("radio", name="folded").click()
+    assert count(page, ".mark.state") == 10
+    page.keyboard.press("End")
+    assert page.locator("#pile-words").get_attribute("data-count") == "50"
+
+
 EVIL = "</script><script>alert(1)</script>"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tinyrnn as tr
+from tinyrnn.render import Options
 from tinyrnn.render.explorer import explain, html
 from tinyrnn.render.explorer.numbers import heat_map, shrunk
 from tinyrnn.render.explorer.page import embedded
@@ -34,7 +35,7 @@ def numbers(heat):
 @pytest.fixture(scope="module")
 def lstm():
     graph = tr.tape(MODELS["lstm"](3), gradients=True, values=True)
-    return graph, explain(graph)
+    return graph, explain(graph, Options())
 
 
 def test_every_node_shows_its_own_value_and_gradient(lstm):
@@ -96,7 +97,7 @@ def test_what_arrives_at_a_state_is_told_use_by_use(lstm):
 def test_formulas_read_like_the_book(model, name, formula):
     graph = tr.tape(MODELS[model](3))
     node = next(node for node in graph.nodes if node.name == name and node.step == 1)
-    assert read(explain(graph)["nodes"][node.index]["formula"]) == formula
+    assert read(explain(graph, Options())["nodes"][node.index]["formula"]) == formula
 
 
 def test_states_and_gates_over_time(lstm):
@@ -113,7 +114,7 @@ def test_states_and_gates_over_time(lstm):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_can_be_explored(name):
-    data = explain(tr.tape(MODELS[name](3)))
+    data = explain(tr.tape(MODELS[name](3)), Options())
     (scene, *_) = data["scenes"]
     assert {mark[0] for mark in scene["marks"]} <= set(data["nodes"])
     assert data["missing"] is None and data["backward"] and data["weights"]
@@ -123,13 +124,13 @@ def test_every_model_can_be_explored(name):
 
 def test_without_a_gradient_the_backward_pass_is_missing_not_zero():
     y, _ = tr.nn.LSTM(3, 4)(sequence(2))
-    data = explain(tr.tape(y))
+    data = explain(tr.tape(y), Options())
     assert "only a single number" in data["missing"] and data["forward"]
     assert data["backward"] == data["weights"] == []
     assert not any("gradient" in node or "arrivals" in node for node in data["nodes"].values())
     assert all(norm is None for track in data["tracks"]["states"] for norm in track["gradient_norms"])
     with tr.recording():
-        data = explain(tr.tape(tr.sum(tr.tensor([1.0, 2.0], name="x") * 2.0)))
+        data = explain(tr.tape(tr.sum(tr.tensor([1.0, 2.0], name="x") * 2.0)), Options())
     assert "nothing" in data["missing"] and data["forward"]
 
 
@@ -167,7 +168,7 @@ def test_json_inside_html_holds_no_markup():
 
 
 def test_fifty_steps_of_an_lstm_are_less_than_three_megabytes():
-    page = html(tr.tape(MODELS["lstm"](50)))
+    page = html(tr.tape(MODELS["lstm"](50)), Options())
     assert len(page.encode()) < 3_000_000
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "https://" not in page
 
@@ -177,5 +178,5 @@ def test_arrays_on_a_gpu_come_to_the_host(fake_cupy):
     for t in range(3):
         with tr.step(t):
             h = tr.named(h=tr.tanh(h @ w))[0]
-    data = explain(tr.tape(tr.sum(h * h)))
+    data = explain(tr.tape(tr.sum(h * h)), Options())
     assert len(data["weights"][0]["shares"]) == 3 and data["weights"][0]["shares"][0]["sum"]["rows"] == 3

@@ -68,8 +68,7 @@ def render(graph: Graph, path: str | Path, **options: Any) -> str:
     if suffix == "html":
         from . import explorer
 
-        Options.of(options)
-        Path(path).write_text(explorer.html(graph), encoding="utf-8")
+        Path(path).write_text(explorer.html(graph, Options.of(options)), encoding="utf-8")
         return str(path)
     drawing = draw(graph, **options)
     if suffix == "svg":
@@ -123,9 +122,15 @@ def _read(graph: Graph, fold: int | None) -> Picture:
     ends = read(graph, 2 * ENDS)
     if not any(axis.hidden for axis in ends.axes):
         return ends
-    step = {axis.number: Counter(m.column for m in ends.marks if m.axis == axis.number and not m.initial) for axis in ends.axes}
-    marks = len(ends.marks) + sum(axis.hidden * max(step[axis.number].values()) for axis in ends.axes)
-    return read(graph) if marks <= MOST_MARKS else ends
+    return read(graph) if unfolded(ends) <= MOST_MARKS else ends
+
+
+def unfolded(picture: Picture) -> int:
+    """How many marks it would have with all its steps."""
+    step = {
+        axis.number: Counter(m.column for m in picture.marks if m.axis == axis.number and not m.initial) for axis in picture.axes
+    }
+    return len(picture.marks) + sum(axis.hidden * max(step[axis.number].values()) for axis in picture.axes)
 
 
 def _annotate(picture: Picture, graph: Graph, options: Options) -> None:

@@ -6,12 +6,16 @@ Graph ──explain──► data (scenes, nodes, timeline, tracks) ──page�
 from __future__ import annotations
 
 from ...tape import Graph
+from ..options import Options
 from .data import explain
 from .page import page
 
 __all__ = ["html"]
 
 
-def html(graph: Graph) -> str:
-    """The text of a page that shows a graph; it needs no network, no server, and no other file."""
-    return page(explain(graph))
+def html(graph: Graph, options: Options) -> str:
+    """The text of a page that shows a graph; it needs no network, no server, and no other file.
+
+    Of the options only `fold` counts: values, shapes and gradients are always there.
+    """
+    return page(explain(graph, options))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ...tape import Graph, Node
-from .. import Options, compose, notation, style
+from .. import MOST_MARKS, Options, compose, notation, style, unfolded
+from ..axes import ENDS
+from ..picture import Picture
 from .formulas import Formulas
 from .numbers import Json, heat_map
 from .scenes import nodes_of, scene
@@ -14,32 +17,52 @@ from .tracks import tracks
 
 CELLS = 400_000  # of all heat maps of values and gradients together, and of all shares; a cell is at most 1.4 bytes
 LARGEST_MAP = 512  # cells
+MOST_MARKS_SHOWN = 4_000  # more are not moved smoothly
 
 
-def explain(graph: Graph) -> Json:
+def explain(graph: Graph, options: Options) -> Json:
     """The data of the page.
 
     Without a scalar output, or without anything to train, there is no backward pass: `missing` says why.
     """
     missing = _why_no_gradients(graph)
     graph = graph.with_values() if missing else graph.with_gradients()
-    picture, drawing, _ = compose(graph, Options(gradients=not missing))
-    scenes = [scene(picture, drawing, level="primitives", folded=False)]
-    shown = nodes_of([picture])
+    pictures, scenes, opens = _scenes(graph, replace(options, gradients=not missing, values=False, shapes=False))
+    shown = nodes_of(pictures)
     cells = max(16, min(LARGEST_MAP, CELLS // max(1, 2 * len(shown))))
     backward = None if missing else Backward(graph, shown, CELLS)
-    formulas = Formulas(picture)
+    formulas = Formulas(pictures[-1])
     return {
         "title": _title(graph),
         "missing": missing,
         "roles": {role: {"shape": look.shape, "legend": look.legend} for role, look in style.ROLES.items()},
         "scenes": scenes,
+        "opens": opens,
         "nodes": {node.index: _node(node, formulas, backward, cells) for node in shown},
         "forward": forward(shown),
         "backward": backward.events if backward else [],
         "weights": backward.weights() if backward else [],
         "tracks": tracks(graph),
     }
+
+
+def _scenes(graph: Graph, options: Options) -> tuple[list[Picture], list[Json], int]:
+    """The pictures, folded and not, each with its scene; and which of them the page opens with."""
+    ends = replace(options, fold=options.fold or 2 * ENDS)
+    folded, drawing, _ = compose(graph, ends)
+    hidden = sum(axis.hidden for axis in folded.axes)
+    if not hidden:
+        return [folded], [scene(folded, drawing, level="primitives", folded=False)], 0
+    note = f"{hidden} steps in the middle are left out here; the panels show them."
+    marks = unfolded(folded)
+    if marks > MOST_MARKS_SHOWN:
+        note += f" With all steps the drawing would have about {marks:,} nodes, too many for a page."
+    scenes = [scene(folded, drawing, level="primitives", folded=True, note=note)]
+    if marks > MOST_MARKS_SHOWN:
+        return [folded], scenes, 0
+    whole, drawing, _ = compose(graph, replace(options, fold=max(len(axis.steps) for axis in folded.axes)))
+    scenes.append(scene(whole, drawing, level="primitives", folded=False))
+    return [folded, whole], scenes, int(marks <= MOST_MARKS and options.fold is None)
 
 
 def _why_no_gradients(graph: Graph) -> str | None:

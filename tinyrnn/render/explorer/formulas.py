@@ -60,6 +60,8 @@ class Formulas:
             return list(self.symbols[argument]), ATOM
         if argument.op is None:
             return [notation.printable(argument.name or "array"), ""], ATOM
+        if argument.name and argument.step is not None:  # of a step that is not drawn
+            return [notation.printable(argument.name), str(argument.step + 1)], ATOM
         return (["…", ""], ATOM) if self.left <= 0 else self._expression(argument)
 
     def _expression(self, node: Node) -> tuple[Formula, int]:
