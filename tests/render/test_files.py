@@ -65,9 +65,9 @@ def test_dot_pins_every_position(graph):
     assert arrows and all('pos="e,' in line for line in arrows)
 
 
-@pytest.mark.parametrize("suffix", ["html", "jpg", ""])
+@pytest.mark.parametrize("suffix", ["htm", "jpg", ""])
 def test_other_suffixes(graph, suffix):
-    with pytest.raises(ValueError, match=r"\.svg, \.pdf or \.png"):
+    with pytest.raises(ValueError, match=r"\.svg, \.pdf, \.png or \.html"):
         graph.render(f"picture.{suffix}".rstrip("."))
 
 
