@@ -1,5 +1,6 @@
 """What the pictures claim, checked against the record; and the pictures against themselves."""
 
+import re
 from collections import defaultdict
 from xml.etree import ElementTree
 
@@ -40,13 +41,22 @@ def test_nothing_is_cut_off(model, steps):
     page = ElementTree.fromstring(render.svg(tr.tape(model(steps)), gradients=True))
     _, _, width, height = map(float, page.get("viewBox").split())
     for shape in page.iter():
-        places = []
-        if shape.get("points") or shape.get("d"):
-            text = shape.get("points") or shape.get("d").replace("M", "").replace("C", " ")
-            places = [tuple(map(float, pair.split(","))) for pair in text.split()]
-        elif shape.get("x"):
+        places = path(shape.get("d")) if shape.get("d") else []
+        if shape.get("x"):
             places = [(float(shape.get("x")), float(shape.get("y")))]
         assert all(0 <= x <= width and 0 <= y <= height for x, y in places), ElementTree.tostring(shape)
+
+
+def path(commands):
+    """The points that a path of lines and cubics goes through, its control points too."""
+    points = []
+    for command, text in re.findall(r"([Mlcz])([^Mlcz]*)", commands):
+        pairs = [tuple(map(float, pair.split(","))) for pair in text.split()]
+        for i, (dx, dy) in enumerate(pairs):
+            if i % (3 if command == "c" else 1) == 0:
+                x, y = points[-1] if command != "M" else (0.0, 0.0)
+            points.append((x + dx, y + dy))
+    return points
 
 
 def test_the_check_finds_blemishes():

@@ -59,6 +59,16 @@ def shortened(chain: Chain, length: float) -> Chain:
     return chain[:-4] + first_part(last, low)
 
 
+def is_straight(cubic: Chain) -> bool:
+    """Do both control points lie on the way from its start to its end?"""
+    (x0, y0), *controls, (x1, y1) = cubic
+    dx, dy = x1 - x0, y1 - y0
+    return all(
+        abs((x - x0) * dy - (y - y0) * dx) <= 0.05 * hypot(dx, dy) and 0 <= (x - x0) * dx + (y - y0) * dy <= dx * dx + dy * dy
+        for x, y in controls
+    )
+
+
 def point(cubic: Chain, t: float) -> Point:
     """Where a cubic Bézier is at t, from 0 to 1."""
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = cubic

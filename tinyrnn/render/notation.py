@@ -54,7 +54,7 @@ def cut(text: str) -> str:
 
 def printable(text: str) -> str:
     """A text without the characters that no file of XML may hold."""
-    return "".join(char if char.isprintable() else " " for char in text)
+    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
 
 
 def shape(node: Node) -> str:

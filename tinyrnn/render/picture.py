@@ -105,7 +105,7 @@ class Mark:
             what.append(".".join(self.scope))
         if isinstance(self.column, int) and not self.initial:
             what.append(f"t = {self.column + 1}")
-        return "  ·  ".join(what)
+        return " · ".join(what)
 
 
 @dataclass(eq=False)

@@ -51,6 +51,10 @@ class Unrolled:
         self.bottom = -CAPTION * (2 if len(self.axes) > 1 else 1)
         self.routes.number_tracks(self.links, self._legs)
         self._templates: dict[tuple, Chain] = {}
+        self._tops = {  # of all that a bus passes over
+            slot: max(self.places[where].top for where in self.order[first : last + 1])
+            for slot, (first, last) in self.routes.spans.items()
+        }
 
     # -- columns -------------------------------------------------------------------------------------------------
 
@@ -155,8 +159,7 @@ class Unrolled:
         distance = self.spacing * (self.routes.track(link, route) + 1)
         if route.bus != AFTER:
             return self.bottom - distance
-        first, last = self.routes.spans[link.tail.slot]
-        return max(self.places[where].top for where in self.order[first : last + 1]) + 4.0 + distance
+        return self._tops[link.tail.slot] + 4.0 + distance
 
     def frames(self) -> list[Frame]:
         """A frame around every step, and one around every module where a step has several."""
@@ -188,7 +191,7 @@ def draw(drawing: Drawing, unrolled: Unrolled) -> None:
     """Draw the forward pass."""
     drawing.frames += unrolled.frames()
     drawing.boxes += [unrolled.box(mark) for mark in unrolled.marks]
-    for link in sorted(unrolled.links, key=lambda link: link.kind == "recurrent"):  # these lie on top
+    for link in sorted(unrolled.links, key=lambda link: (link.kind == "recurrent", link.kind)):  # the recurrent ones lie on top
         ends = f"m{link.tail.number}", f"m{link.head.number}"
         stroke = style.ARROWS[link.kind]
         drawing.arrows.append(Arrow(unrolled.chain(link), stroke._replace(dash="dashed") if link.over else stroke, ends=ends))
