@@ -174,7 +174,7 @@ def test_one_affine_map_feeds_the_record(model):
 @pytest.mark.parametrize("name", ["lstm", "gru", "own_modules", "lstm2"])
 def test_fields_stand_side_by_side_at_one_height(name):
     loss = MODELS[name](3)
-    coarse, drawing = render.compose(tr.tape(loss), render.Options(level="gates"))
+    coarse, drawing, _ = render.compose(tr.tape(loss), render.Options(level="gates"))
     boxes = {box.name: box for box in drawing.boxes}
     records = defaultdict(list)
     for mark in coarse.marks:
