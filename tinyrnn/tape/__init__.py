@@ -1,5 +1,12 @@
-"""The tape: a frozen snapshot of a history, all that drawing, explaining and compiling ever see of a computation."""
+"""The tape: a frozen snapshot of a history, all that drawing, explaining and compiling ever see; and its fold over time."""
 
+from .fold import Fold, fold
+from .keys import Moment
 from .snapshot import Constant, Graph, Node, tape
+from .unroll import Call, faithful, unroll
+from .wires import Affine, At, Delayed, Every, Fixed, Loop, Operation, Past, Straight, Table
 
-__all__ = ["Constant", "Graph", "Node", "tape"]
+__all__ = [
+    *("Affine", "At", "Call", "Constant", "Delayed", "Every", "Fixed", "Fold", "Graph", "Loop", "Moment", "Node", "Operation"),
+    *("Past", "Straight", "Table", "faithful", "fold", "tape", "unroll"),
+]

@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from .. import backend
 from ..autodiff import differentiate, identify, seed_of, shares
 from ..graph import RELEASED, Value, history
-from .keys import Keys
+from .keys import Keys, Moment
 from .sums import summed, whole_gradients
+
+if TYPE_CHECKING:
+    from .fold import Fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,9 @@ class Node:
         Which operation of its module and step it is (of its pullback, if it is a backward one).
     key : int
         What it is, apart from when: alike for one operation at the different steps of a loop.
+    moment : Moment or None
+        The run through time and the step to which it belongs: its own, or, outside of the steps, those of what it follows
+        or serves.  ``(loop, sweep, order)`` is the run: which time loop, which backward pass, how many times differentiated.
     of, into : Node and int, or None
         A backward operation differentiates the node `of` towards its input number `into`; with `into` None it adds up
         the shares that arrive at `of`.
@@ -75,6 +81,7 @@ class Node:
     loop: int | None = None
     ordinal: int = 0
     key: int = -1
+    moment: Moment | None = None
     of: Node | None = None
     into: int | None = None
     adjoint: Node | None = None
@@ -215,6 +222,28 @@ class Graph:
 
         return subgraph(self, of, steps, module)
 
+    def fold(self) -> Fold:
+        """This graph, folded over time: a few loops, each with one body, whatever the number of steps (see `Fold`).
+
+        Examples
+        --------
+        >>> import tinyrnn as tr
+        >>> w, h = tr.Parameter(0.5, name="w"), tr.Parameter(1.0, name="h")
+        >>> for t in range(100):
+        ...     with tr.step(t):
+        ...         h, = tr.named(h=tr.tanh(w * h))
+        >>> (loop,) = tr.tape(h).fold().loops
+        >>> loop.body, loop.steps
+        ((<mul @t>, <h @t>), range(0, 100))
+        """
+        return self._fold
+
+    @cached_property
+    def _fold(self) -> Fold:
+        from .fold import fold
+
+        return fold(self)
+
     def render(self, path: str, **options: Any) -> str:
         """Draw the unrolled graph into a file; the suffix picks svg, pdf or png (see `tinyrnn.render.render`).
 
@@ -292,7 +321,7 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False, backwar
         if value in same:
             nodes[value] = nodes[same[value]]
             continue
-        inputs = tuple(nodes[a] if isinstance(a, Value) else _bare(a, nodes, made) for a in value.args)
+        inputs = tuple(nodes[a] if isinstance(a, Value) else _bare(a, nodes, made, keys, values) for a in value.args)
         scope, step, loop, pull = value.place
         bundle = isinstance(value.data, tuple)
         node = nodes[value] = Node(
@@ -307,7 +336,8 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False, backwar
             step=step,
             loop=loop,
             ordinal=value.ordinal,
-            key=keys[value],
+            key=keys.key(value),
+            moment=keys.moment(value),
             of=nodes.get(pull.of) if pull else None,
             into=pull.into if pull else None,
             adjoint=nodes.get(adjoint.get(value)),
@@ -330,12 +360,22 @@ def _recorded_gradients(loss: Value) -> list[Value]:
     return [found[leaf] for leaf in sorted(found, key=attrgetter("serial"))]
 
 
-def _bare(a: Any, nodes: dict[Any, Node], made: list[Node]) -> Node | Constant:
+def _bare(a: Any, nodes: dict[Any, Node], made: list[Node], keys: Keys, values: bool) -> Node | Constant:
     """What was passed without being a Value: a number, or an array, which is one leaf however often it is passed."""
     if getattr(a, "ndim", 0) == 0:
         return Constant(a)
     if id(a) not in nodes:
-        nodes[id(a)] = Node(index=len(made), op=None, inputs=(), attrs={}, shape=tuple(a.shape), dtype=a.dtype)
+        nodes[id(a)] = Node(
+            index=len(made),
+            op=None,
+            inputs=(),
+            attrs={},
+            shape=tuple(a.shape),
+            dtype=a.dtype,
+            key=keys.key(id(a)),
+            moment=keys.moment(id(a)),
+            value=a if values else None,
+        )
         made.append(nodes[id(a)])
     return nodes[id(a)]
 

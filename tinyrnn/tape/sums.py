@@ -28,14 +28,14 @@ def whole_gradients(values: Sequence[Value], keys: Keys) -> tuple[dict[Value, Va
         For each whole gradient, the value whose gradient it is; if it is that of several, the one it first arrives at.
     """
     sums = [(v, y) for v in values if (y := summed(v)) is not None]
-    meetings = {keys[v] for v, _ in sums if len(v.args) > 1}
+    meetings = {keys.key(v) for v, _ in sums if len(v.args) > 1}
     adjoint: dict[Value, Value] = {}
     for v in values:
         if v.op is None and v.place.pull is not None and v.place.pull.into is None:
             adjoint[v] = v.place.pull.of  # the seed, ∂L/∂L = 1
     same: dict[Value, Value] = {}
     for v, y in sums:
-        if len(v.args) == 1 and keys[v] not in meetings:
+        if len(v.args) == 1 and keys.key(v) not in meetings:
             same[v] = same.get(v.args[0], v.args[0])
             adjoint.setdefault(same[v], y)
         else:

@@ -1,0 +1,138 @@
+"""Loops that cannot run one after the other: how to divide them, by steps or by operations, so that they can."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .schedule import components
+from .wires import At, Delayed, Every, Fixed, Operation, Past
+
+Runs = dict[Operation, Mapping[int, Any] | None]
+
+
+def loosen(knotted: Sequence[Operation]) -> Runs:
+    """New runs, step by step, for operations of which no order can run; None: out of all loops.
+
+    Where something outside runs between two steps, because it differs from what its like do at other steps, the loop is
+    cut there.  Where some of its operations wait for others to be through with all steps, as a second pass over the
+    sequence does, the loop is divided into two.  Where neither helps, it is dissolved.
+    """
+    needs = {o: [source for source, _ in o.reads()] for o in knotted}
+    divided = components(needs)
+    bad = [c for c in divided if (any(o.loop is None for o in c) and len(c) > 1) or len(_directions(c)) > 1 or len(_loops(c)) > 1]
+    if not bad:
+        return _levels(divided) or {o: None for o in knotted if o.loop is not None}
+    return _cut(bad, knotted) or {o: None for c in bad for o in c if o.loop is not None}
+
+
+def _loops(component: Sequence[Operation]) -> set:
+    return {o.loop for o in component if o.loop is not None}
+
+
+def _directions(component: Sequence[Operation]) -> set[bool]:
+    """Which ways the delays within it point."""
+    inside = set(component)
+    return {
+        delay > 0
+        for o in component
+        for source, delay in o.reads()
+        if delay and source in inside and source.loop == o.loop and o.loop is not None
+    }
+
+
+def _cut(bad: Sequence[Sequence[Operation]], knotted: Sequence[Operation]) -> Runs:
+    """Cut loops at the steps between which something outside runs; and the loops that read them, at the same steps."""
+    borders: dict[Any, set[int]] = {}  # of each run: the first steps of its parts, as time counts
+    for component in bad:
+        directions = _directions(component)
+        if len(directions) > 1:
+            continue
+        first = _borders(component, backwards=directions == {False})
+        for run in _loops(component):
+            borders.setdefault(run, set()).update(first)
+    readers: dict[Any, set] = {}
+    for o in knotted:
+        for wire in o.wires:
+            if isinstance(wire, (Delayed, Past)) and wire.source.loop != o.loop:
+                readers.setdefault(wire.source.loop, set()).add(o.loop)
+    spread = list(borders)
+    while spread:
+        run = spread.pop()
+        for reader in readers.get(run, ()):
+            known = borders.setdefault(reader, set())
+            if not borders[run] <= known:
+                known |= borders[run]
+                spread.append(reader)
+    runs: Runs = {}
+    progress = False
+    for o in knotted:
+        if borders.get(o.loop):
+            firsts = sorted(borders[o.loop])
+            runs[o] = {t: (o.loop, bisect_left(firsts, t + 1)) for t in o.steps}
+            progress = progress or len(set(runs[o].values())) > 1  # type: ignore[union-attr]
+    return runs if progress else {}
+
+
+def _borders(component: Sequence[Operation], backwards: bool) -> set[int]:
+    """After which steps something outside reads what the loop reads again: as the first step of the part that comes later."""
+    inside = set(component)
+    latest: dict[Operation, int] = {}
+    for o in sorted((o for o in component if o.loop is None), key=lambda o: o.node.index):
+        steps: list[int] = []
+        for wire in o.wires:
+            if isinstance(wire, Fixed) and wire.source in latest:
+                steps.append(latest[wire.source])
+            elif isinstance(wire, At) and wire.source in inside:
+                steps.append(wire.step)
+            elif isinstance(wire, Every) and wire.source in inside:
+                steps += wire.steps
+        if steps:
+            latest[o] = min(steps) if backwards else max(steps)
+    return {t if backwards else t + 1 for t in latest.values()}
+
+
+def _levels(divided: Sequence[Sequence[Operation]]) -> Runs:
+    """Divide runs into a first loop, what waits for all of its steps, and so on."""
+    level: dict[Operation, int] = {}
+    behind: dict[Operation, dict[Any, int]] = {}  # for each run, the highest level that it depends on
+    ways: dict[tuple, set[bool]] = {}  # which way a loop runs
+    for component in divided:
+        run = component[0].loop
+        inside = set(component)
+        depends: dict[Any, int] = {}
+        lowest = 0
+        for o in component:
+            for source, _ in o.reads():
+                if source in inside or source not in level:
+                    continue
+                for other, n in behind[source].items():
+                    depends[other] = max(depends.get(other, 0), n)
+                if run is not None:
+                    apart = source.loop != run
+                    lowest = max(lowest, behind[source].get(run, -1) + 1 if apart else level[source])
+        if run is not None:
+            while len(ways.get((run, lowest), set()) | (way := _ways(component, run, lowest, level))) > 1:
+                lowest += 1
+            ways.setdefault((run, lowest), set()).update(way)
+            depends[run] = max(depends.get(run, 0), lowest)
+        for o in component:
+            level[o], behind[o] = lowest, depends
+    if not any(level.values()):
+        return {}
+    highest: dict[Any, int] = {}
+    for o, n in level.items():
+        highest[o.loop] = max(highest.get(o.loop, 0), n)
+    return {o: dict.fromkeys(o.steps, (o.loop, n)) for o, n in level.items() if o.loop is not None and highest[o.loop] > 0}
+
+
+def _ways(component: Sequence[Operation], run: Any, lowest: int, level: Mapping[Operation, int]) -> set[bool]:
+    """Which way the loop of that level must run, so that these operations can read it."""
+    inside = set(component)
+    return {
+        delay > 0
+        for o in component
+        for source, delay in o.reads()
+        if delay and source.loop == run and (source in inside or level.get(source) == lowest)
+    }
