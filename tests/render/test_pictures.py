@@ -76,7 +76,7 @@ def test_gradients_are_those_of_the_shares(model, steps):
     """Each differentiable use that is drawn has its arrow back, and its tooltip tells the norm of the share."""
     loss = model(steps)
     graph = tr.tape(loss).with_gradients()
-    node_of = dict(zip(history(loss), [node for node in graph.nodes if node.value is not None]))
+    node_of = {value: graph._node_of[value] for value in history(loss)}
     shares = defaultdict(float)
     for into, through, share in autodiff.shares(loss, np.ones((), loss.dtype)):
         shares[node_of[into], node_of[through]] = shares[node_of[into], node_of[through]] + share
