@@ -16,7 +16,7 @@ import numpy
 
 from .. import backend
 from ..tape import Graph
-from . import engine, flow, legend, notation, unrolled
+from . import backward, engine, flow, legend, notation, unrolled
 from .axes import ENDS
 from .detail import at_level
 from .drawing import Drawing
@@ -102,16 +102,23 @@ def draw(graph: Graph, **options: Any) -> Drawing:
 
 def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legend.Sample]]:
     """What is drawn, where it is drawn, and what the legend says of gradients: a mark's box has its number as its name."""
-    if chosen.gradients:
+    both_ways = chosen.passes != "forward"
+    if chosen.gradients or both_ways:
         graph = graph.with_gradients()
     elif chosen.values:
         graph = graph.with_values()
     picture = at_level(_read(graph, chosen.fold), chosen.level)
+    if both_ways:
+        picture = backward.prepare(picture, graph.flow or {})
     _annotate(picture, graph, chosen)
     drawing = Drawing(chosen.background)
     places = unrolled.Unrolled(picture, flow.LANE if chosen.gradients else unrolled.LANE)
     unrolled.draw(drawing, places)
-    scale = flow.draw(drawing, places, graph.flow or {}) if chosen.gradients else None
+    scale = None
+    if both_ways:
+        scale = backward.draw(drawing, picture, places, graph.flow or {}, chosen.passes == "both", chosen.gradients)
+    elif chosen.gradients:
+        scale = flow.draw(drawing, places, graph.flow or {})
     return picture, drawing, scale.legend() if scale else []
 
 

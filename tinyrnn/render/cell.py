@@ -24,6 +24,7 @@ class Cell:
     size: dict[Slot, Size]
     curves: dict[Edge, Chain] = field(default_factory=dict)
     frames: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)  # of modules, by name
+    shafts: dict[Slot, float] = field(default_factory=dict)  # where the gradient of a parameter leaves the step (see `shafts`)
 
     def row(self, slot: Slot) -> list[Slot]:
         y = self.centre[slot][1]
@@ -86,7 +87,7 @@ class Block:
 
 def _outline(slot: Slot, wide: float, high: float) -> Outline:
     shape = "ellipse" if slot[0] == PORT else style.ROLES[slot[1]].shape
-    return Outline(wide, high, {"square": 0.0, "round": 5.0, "circle": high / 2, "ellipse": None}[shape])
+    return Outline(wide, high, {"square": 0.0, "round": 5.0, "circle": high / 2, "dot": high / 2, "ellipse": None}[shape])
 
 
 PORT = "port"  # (PORT, a slot elsewhere) stands in a block for what comes into it from there

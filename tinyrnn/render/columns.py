@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from . import curve
 from .cell import Cell, sizes_of
 from .curve import Point
 from .picture import AFTER, BEFORE, Link, Mark, Slot, Where
@@ -59,17 +60,39 @@ def in_order(marks: Iterable[Mark]) -> list[Where]:
 def beginnings(marks: list[Mark], links: list[Link], step: Cell) -> Cell:
     """The states from before the first step, each at the height of those that follow it."""
     sizes = sizes_of(marks)
-    readers = {link.tail: link.head for link in reversed(links) if link.tail.initial}
+    states = [mark for mark in marks if mark.copy_of is None]
+    readers = {
+        link.tail.copy_of or link.tail: link.head for link in reversed(links) if link.tail.initial and not link.head.copy_of
+    }
+    copies = [link for link in links if link.head.copy_of and link.head.where == marks[0].where]
 
     def height(mark: Mark) -> float:  # one without a state of its own stands beside its reader
         return step.centre.get(mark.slot, step.centre[readers[mark].slot])[1]
 
-    wide = max(width for width, _ in sizes.values())
+    wide = max(sizes[mark.slot][0] for mark in states)
     centre: dict[Slot, Point] = {}
     ceiling = step.height
-    for mark in sorted(marks, key=lambda mark: -height(mark)):
+    for mark in sorted(states, key=lambda mark: -height(mark)):
         half = sizes[mark.slot][1] / 2
         y = min(height(mark), ceiling - half)
         centre[mark.slot] = wide / 2, y
         ceiling = y - half - CLEARANCE
-    return Cell(wide, step.height, centre, sizes)
+    cell = Cell(wide, step.height, centre, sizes)
+    way = 1 if states[0].column < readers[states[0]].column else -1  # type: ignore[operator]
+    for link in copies:
+        _put_copy(cell, link, way)
+    return cell
+
+
+def _put_copy(cell: Cell, link: Link, way: int) -> None:
+    """A dot where a beginning fans out, between it and the steps."""
+    tail, head = link.tail.slot, link.head.slot
+    (x, y), wide = cell.centre[tail], cell.size[head][0]
+    start = x + way * cell.size[tail][0] / 2
+    end = start + way * CLEARANCE
+    cell.centre[head] = end + way * wide / 2, y
+    cell.curves[tail, head] = curve.rounded([(start, y), (end, y)])
+    shift = max(0.0, wide - end) if way < 0 else 0.0
+    cell.centre = {slot: (cx + shift, cy) for slot, (cx, cy) in cell.centre.items()}
+    cell.curves = {edge: curve.moved(chain, shift) for edge, chain in cell.curves.items()}
+    cell.width = max(cell.width + shift, end + shift + wide)

@@ -37,6 +37,16 @@ def led_on(chain: Chain, second: Chain) -> Chain:
     return [*chain, (x, y + 0.55 * high), back, *second[3:]]
 
 
+def reaching(chain: Chain, goal: Point) -> Chain:
+    """The chain, led straight on to a point."""
+    return chain + _straight(chain[-1], goal)
+
+
+def mirrored(chain: Chain, axis: float) -> Chain:
+    """The chain on the other side of a horizontal axis."""
+    return [(x, 2 * axis - y) for x, y in chain]
+
+
 def beside(chain: Chain, shift: float) -> Chain:
     """The same way, a little to the right of the direction of travel."""
     shifted = []

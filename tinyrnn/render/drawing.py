@@ -36,6 +36,7 @@ class Arrow(NamedTuple):
     tip: str = ""
     ends: tuple[str, str] | None = None  # the names of the boxes that it joins
     from_tip: bool = False  # are its dashes counted from the tip?
+    head: bool = True  # does its tip have an arrow head?
 
 
 class Frame(NamedTuple):
@@ -77,6 +78,17 @@ class Drawing:
     arrows: list[Arrow] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
+
+    def clear(self) -> None:
+        """Take all shapes away."""
+        self.frames, self.arrows, self.boxes, self.texts = [], [], [], []
+
+    def add(self, other: Drawing) -> None:
+        """Lay another drawing over this one."""
+        self.frames += other.frames
+        self.arrows += other.arrows
+        self.boxes += other.boxes
+        self.texts += other.texts
 
     def bounds(self, pad: float = 0.0) -> tuple[float, float, float, float]:
         """The rectangle (x0, y0, x1, y1) that holds everything, with `pad` points around it."""

@@ -57,18 +57,23 @@ def norm(link: Link, flow: Flow) -> float | None:
     if link.detached:
         return None
     if not link.uses:  # between an operation and the box with its name: all that arrives there
-        gradient = link.head.node.gradient
+        gradient = (link.tail if link.head.copy_of else link.head).node.gradient
         return None if gradient is None else float(numpy.linalg.norm(backend.to_host(gradient)))
     shares = [flow[use] for use in link.uses if use in flow]
     return float(numpy.linalg.norm(shares)) if shares else None
 
 
+def norms(links: list[Link], flow: Flow) -> dict[Link, float]:
+    """The norms of all arrows along which something flows back."""
+    return {link: size for link in links if (size := norm(link, flow)) is not None}
+
+
 def draw(drawing: Drawing, unrolled: Unrolled, flow: Flow) -> Scale:
     """Beside every forward arrow draw a dashed one that runs back, as wide as the gradient it carries."""
-    flows = [(link, size) for link in unrolled.links if (size := norm(link, flow)) is not None]
-    scale = Scale([size for _, size in flows])
+    flows = norms(unrolled.links, flow)
+    scale = Scale(list(flows.values()))
     gaps: dict[tuple, float] = {}
-    for link, size in sorted(flows, key=lambda f: f[1]):  # the largest ones on top
+    for link, size in sorted(flows.items(), key=lambda f: f[1]):  # the largest ones on top
         stroke = scale.stroke(size)
         ends = f"m{link.head.number}", f"m{link.tail.number}"
         what = f"∂L/∂{link.carries}" + (f" through {link.head.title}" if link.uses else "")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from . import curve
 from .drawing import Arrow, Box, Drawing, Text
-from .style import ARROWS, ROLES, Stroke, text_width
+from .style import ARROWS, DOT, ROLES, Stroke, text_width
 
 SIZE, SAMPLE, LINE, GAP = 8.0, 22.0, 17.0, 16.0  # of the text, of a sample, from row to row, between two entries
 
@@ -47,8 +47,8 @@ def draw(drawing: Drawing, *groups: list[Sample]) -> None:
 
 def _entry(drawing: Drawing, sample: Sample, x: float, y: float) -> None:
     if sample.role:
-        wide = 11.0 if ROLES[sample.role].shape == "circle" else SAMPLE - 2.0
-        drawing.boxes.append(Box(x + SAMPLE / 2, y, wide, 11.0, sample.role, name=f"legend{len(drawing.boxes)}"))
+        wide, high = {"circle": (11.0, 11.0), "dot": (DOT, DOT)}.get(ROLES[sample.role].shape, (SAMPLE - 2.0, 11.0))
+        drawing.boxes.append(Box(x + SAMPLE / 2, y, wide, high, sample.role, name=f"legend{len(drawing.boxes)}"))
     elif sample.stroke:
         drawing.arrows.append(Arrow(curve.rounded([(x + SAMPLE, y), (x, y)]), sample.stroke))
     drawing.texts.append(Text(x + (SAMPLE + 5.0 if sample.role or sample.stroke else 0.0), y, sample.text, "start", SIZE))

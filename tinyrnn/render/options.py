@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 LEVELS = "primitives", "gates", "cells"
+PASSES = ("forward", "backward", "both")
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Options:
     ----------
     level : {"primitives", "gates", "cells"}
         How much a step shows: every operation; the gates of a cell as one record; or every cell as one box.
+    passes : str
+        "forward", "backward" (the recorded backward pass as a network of its own), or "both", one over the other.
     gradients : bool
         Whether to draw beside every arrow the gradient that flows back along it, as wide as the logarithm of its norm.
     shapes : bool
@@ -32,6 +35,7 @@ class Options:
     """
 
     level: str = "primitives"
+    passes: str = "forward"
     gradients: bool = False
     shapes: bool = False
     values: bool = False
@@ -41,6 +45,12 @@ class Options:
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
             raise ValueError(f"level {self.level!r}: expected {', '.join(map(repr, LEVELS[:-1]))} or {LEVELS[-1]!r}")
+        if self.passes not in PASSES:
+            raise ValueError(f"passes: expected {', '.join(map(repr, PASSES))}, not {self.passes!r}")
+        if self.passes != "forward" and self.level != "primitives":
+            raise ValueError(
+                f"the backward pass is drawn of every operation: leave level={self.level!r} out, or passes={self.passes!r}"
+            )
         if self.fold is not None and (not isinstance(self.fold, int) or isinstance(self.fold, bool) or self.fold < 2):
             raise ValueError(f"fold: expected the most steps to draw in full, 2 or more, or None; not {self.fold!r}")
 

@@ -63,6 +63,10 @@ class Mark:
         The slots of the fields of the record that it is one of.
     number : int
         Its position in the picture.
+    copy_of : Mark or None
+        Of a dot where a value fans out: the mark of that value.
+    back : Mark or None
+        What meets it in the backward pass.
     """
 
     role: str
@@ -78,6 +82,8 @@ class Mark:
     inside: tuple[Mark, ...] = ()
     record: tuple[Slot, ...] = ()
     number: int = 0
+    copy_of: Mark | None = None
+    back: Mark | None = None
 
     @property
     def where(self) -> Where:
@@ -142,9 +148,10 @@ class Link:
         """What decides how the arrow looks: a key of `style.ARROWS`."""
         if self.detached:
             return "detached"
+        tail = self.tail.copy_of or self.tail
         if self.recurrent:
-            return "total" if self.tail.node.shape == () and self.tail.role not in ("state", "parameter") else "recurrent"
-        return "parameter" if self.tail.role == "parameter" else "plain"
+            return "total" if tail.node.shape == () and tail.role not in ("state", "parameter") else "recurrent"
+        return "parameter" if tail.role == "parameter" else "plain"
 
 
 class Axis(NamedTuple):

@@ -8,7 +8,7 @@ from .picture import Label, Mark
 
 
 class Look(NamedTuple):
-    """A shape (round, square, ellipse, circle), its line and its fill, and what the legend calls it."""
+    """A shape (round, square, ellipse, circle, dot), its line and its fill, and what the legend calls it."""
 
     shape: str
     line: str
@@ -26,6 +26,13 @@ ROLES = {
     "value": Look("round", "#4D4D4D", "#F2F2F2", "value"),
     "state": Look("round", "#0072B2", "#D6E8F5", "state"),
     "loss": Look("ellipse", "#D55E00", "#F9DCCB", "loss"),
+    "copy": Look("dot", "#4D4D4D", "#4D4D4D", "copies"),
+    "gradient": Look("round", "#CC79A7", "#F7E6EF", "gradient δ· = ∂L/∂·"),
+    "sum": Look("circle", "#CC79A7", "#F7E6EF", "gradients added up"),
+    "copy of gradient": Look("dot", "#CC79A7", "#CC79A7", "gradient copied"),
+    "share": Look("square", "#CC79A7", "#F7E6EF", "share Δ· of one step"),
+    "gradient of parameter": Look("square", "#CC79A7", "#FFFFFF", "∂L/∂· of a parameter"),
+    "bend": Look("dot", "#4D4D4D", "#4D4D4D", ""),  # a line passes: it is not drawn
 }
 INK, PALE, FRAME, PAPER, CAPTION = "#4D4D4D", "#A6A6A6", "#BBBBBB", "#FAFAFA", "#666666"
 GRADIENT, ALARM = "#CC79A7", "#D55E00"
@@ -48,7 +55,7 @@ ARROWS = {
 }
 
 FONT, FONT_SIZE, SUB_SIZE, ROW_SIZE = "Helvetica, Arial, 'Liberation Sans', sans-serif", 10.0, 7.5, 7.0
-HEIGHT, CIRCLE, ROW = 19.0, 16.0, 9.0  # of a box, of a circle, and of each further line in a box
+HEIGHT, CIRCLE, DOT, ROW = 19.0, 16.0, 4.5, 9.0  # of a box, of a circle, of a dot, and of each further line in a box
 ARROW_LENGTH, ARROW_WIDTH = 5.5, 4.0
 
 _WIDTHS = {"ijl.,:;|!'ℓ′": 0.29, "frt()[]/- ": 0.33, "mMW@⋯": 0.89, "w…": 0.75, "+−×÷=": 0.58}  # of Helvetica, in em
@@ -66,9 +73,17 @@ def label_width(label: Label, time: int | None) -> float:
 
 
 def size(mark: Mark) -> tuple[float, float]:
-    """The width and the height of a mark, in points."""
+    """The width and the height of a mark, in points; it has room for what meets it on the way back."""
+    wide, high = _own_size(mark)
+    if mark.back is None:
+        return wide, high
+    back_wide, back_high = _own_size(mark.back)
+    return max(wide, back_wide), max(high, back_high)
+
+
+def _own_size(mark: Mark) -> tuple[float, float]:
     shape, wide = ROLES[mark.role].shape, label_width(mark.label, mark.time)
-    if shape == "circle":
+    if shape in ("circle", "dot"):  # a dot is small, but it meets a circle
         return max(CIRCLE, wide + (4.0 if len(mark.label.text) < 2 else 9.0)), CIRCLE
     if mark.role == "module":
         return max(60.0, wide + 24.0), 34.0

@@ -17,6 +17,7 @@ from .curve import Chain
 from .drawing import Arrow, Box, Drawing, Frame, Text
 from .picture import AFTER, Axis, Column, Link, Mark, Picture, Where
 from .routes import Route, Routes, leaves
+from .shafts import dig
 
 CAPTION, LANE = 15.0, 7.0  # the height of "t = 1", from one arrow of a gutter to the next
 GAP, PAUSE = 74.0, 24.0  # the room for the steps left out, and between two time axes
@@ -62,7 +63,9 @@ class Unrolled:
         marks = [m for m in self.marks if m.axis == axis.number and isinstance(m.column, int) and not m.initial]
         links = [link for link in self.links if link.tail.axis == link.head.axis == axis.number]
         inside = [link for link in links if not leaves(link) and isinstance(link.head.column, int)]
-        return lay_out(marks, [link for link in links if link.recurrent], inside)
+        cell = lay_out(marks, [link for link in links if link.recurrent], inside)
+        dig(cell, marks)
+        return cell
 
     def _stand_up(self) -> dict[Where, Place]:
         """The columns, each at its height."""
@@ -88,7 +91,9 @@ class Unrolled:
     def _lay_out_block(self, marks: list[Mark]) -> Cell:
         where = marks[0].where
         edges = {(k.tail.slot, k.head.slot): weight(k) for k in self.links if k.tail.where == k.head.where == where}
-        return records.lay_out(Block(sizes_of(marks), edges), records.of(marks))
+        cell = records.lay_out(Block(sizes_of(marks), edges), records.of(marks))
+        dig(cell, marks)
+        return cell
 
     def _spread_out(self) -> None:
         """Set the columns side by side."""

@@ -14,6 +14,7 @@ _SHAPES = {
     "square": "shape=box, style=filled",
     "ellipse": "shape=ellipse, style=filled",
     "circle": "shape=circle, style=filled",
+    "dot": "shape=circle, style=filled",
 }
 
 
@@ -72,10 +73,13 @@ def _arrow(i: int, a: Arrow) -> list[str]:
     if ends is None:  # it joins no marks, but Graphviz knows no line without ends
         ends = f"u{i}", f"v{i}"
         lines = [f'{end} [shape=point, style=invis, pos="{_at(p)}"]' for end, p in zip(ends, (a.chain[0], a.chain[-1]))]
-    body = " ".join(map(_at, shortened(a.chain, style.ARROW_LENGTH)))
+    body = " ".join(map(_at, shortened(a.chain, style.ARROW_LENGTH) if a.head else a.chain))
+    if a.head:
+        body = f"e,{_at(a.chain[-1])} {body}"
     look = f'color="{a.stroke.color}", penwidth={a.stroke.width:.2f}' + (f", style={a.stroke.dash}" if a.stroke.dash else "")
+    look += "" if a.head else ", arrowhead=none"
     tip = f", tooltip={_quoted(a.tip)}" if a.tip else ""
-    return [*lines, f'{ends[0]} -> {ends[1]} [pos="e,{_at(a.chain[-1])} {body}", {look}{tip}]']
+    return [*lines, f'{ends[0]} -> {ends[1]} [pos="{body}", {look}{tip}]']
 
 
 def _at(point: Point) -> str:

@@ -59,10 +59,10 @@ class _Paper:
     def arrow(self, a: Arrow) -> str:
         x, y = a.chain[0]
         shape = tuple((round(px - x, 1), round(py - y, 1)) for px, py in a.chain)
-        (dx, dy), line, (tx, ty), head = _shape(shape, a.stroke.width, a.from_tip)
-        drawn = (
-            f'<path d="M{self.at(x + dx, y + dy)}{line}" fill="none"/><path d="M{self.at(x + tx, y + ty)}{head}" stroke="none"/>'
-        )
+        (dx, dy), line, (tx, ty), head = _shape(shape, a.stroke.width, a.from_tip, a.head)
+        drawn = f'<path d="M{self.at(x + dx, y + dy)}{line}" fill="none"/>'
+        if a.head:
+            drawn += f'<path d="M{self.at(x + tx, y + ty)}{head}" stroke="none"/>'
         return f"<g>{_tip(a.tip)}{drawn}</g>" if a.tip else drawn
 
     def box(self, b: Box) -> str:
@@ -70,7 +70,7 @@ class _Paper:
         if shape == "ellipse":
             body = f'<ellipse {self.xy(b.x, b.y, "c")} rx="{_number(b.width / 2)}" ry="{_number(b.height / 2)}"/>'
         else:
-            radius = {"round": ' rx="5"', "square": "", "circle": f' rx="{_number(b.height / 2)}"'}[shape]
+            radius = {"round": ' rx="5"', "square": ""}.get(shape, f' rx="{_number(b.height / 2)}"')
             size = f'width="{_number(b.width)}" height="{_number(b.height)}"{radius}'
             body = f"<rect {self.xy(b.x - b.width / 2, b.y + b.height / 2)} {size}/>"
         return f"<g>{_tip(b.tip)}{body}{self.label(b)}{self.rows(b)}</g>"
@@ -98,9 +98,9 @@ class _Paper:
 
 
 @lru_cache(maxsize=4096)
-def _shape(chain: tuple[Point, ...], width: float, from_tip: bool) -> tuple[Point, str, Point, str]:
+def _shape(chain: tuple[Point, ...], width: float, from_tip: bool, headed: bool) -> tuple[Point, str, Point, str]:
     """The line of an arrow and its head: where each begins, and how it goes on from there."""
-    body = shortened(list(chain), style.ARROW_LENGTH)
+    body = shortened(list(chain), style.ARROW_LENGTH) if headed else list(chain)
     (x1, y1), (x0, y0) = chain[-1], body[-1]
     wide = (style.ARROW_WIDTH + 0.8 * max(0.0, width - 1.0)) / 2 / style.ARROW_LENGTH
     dx, dy = (x1 - x0) * wide, (y1 - y0) * wide

@@ -1,0 +1,52 @@
+"""The backward pass on paper: what is added to a picture before it is laid out, and what is drawn then."""
+
+from __future__ import annotations
+
+from . import joints
+from .copies import with_copies
+from .drawing import Drawing
+from .flow import Flow, Scale, norms
+from .mirror import Mirror
+from .picture import Picture
+from .rails import Rails
+from .reflection import reflect
+from .unrolled import Unrolled
+
+
+def prepare(picture: Picture, flow: Flow) -> Picture:
+    """The picture with a mark for every copy, and with what meets each mark on the way back."""
+    picture = with_copies(picture, flow)
+    reflect(picture, flow)
+    return picture
+
+
+def draw(drawing: Drawing, picture: Picture, places: Unrolled, flow: Flow, over: bool, widths: bool) -> Scale | None:
+    """Draw the backward pass over the forward one, or in its place.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        With the forward pass.
+    picture : Picture
+        Prepared (see `prepare`).
+    places : Unrolled
+    flow : Flow
+    over : bool
+        Is it drawn over the forward pass, or in its place?
+    widths : bool
+        Do the widths of the arrows tell the norms of the gradients?
+
+    Returns
+    -------
+    Scale or None
+        That of the widths, for the legend.
+    """
+    scale = Scale(list(norms(picture.links, flow).values())) if widths else None
+    mirror = Mirror(picture, places, drawing, flow, scale, over)
+    back = mirror.draw()
+    Rails(mirror, back).draw()
+    if not over:
+        drawing.clear()
+    drawing.add(back)
+    joints.join(drawing)
+    return scale

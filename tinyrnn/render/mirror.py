@@ -1,0 +1,111 @@
+"""The backward pass as a network of its own: BPTT as a picture.
+
+Backpropagation runs every arrow the other way.  What the forward pass copies, the backward pass adds up; what it adds, the
+backward pass copies; every other operation is met by its derivative.  So the backward graph needs no layout of its own: it is
+the forward one, its arrows turned round; drawn over the forward pass it stands on its head, the loss in the middle.
+
+One thing has no mirror image: the gradient of a shared weight, a sum over all steps (see `rails`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from . import curve, style
+from .curve import Chain
+from .drawing import Arrow, Box, Drawing, Frame, Text
+from .flow import Flow, Scale, norms
+from .picture import AFTER, Link, Picture
+from .style import Stroke
+from .unrolled import Unrolled
+
+TURN, ENTRY = 30.0, 18.0  # from the forward pass to the backward one; the arrow into one that stands alone
+WITHIN, BETWEEN = Stroke(style.GRADIENT, 1.1, "dashed"), Stroke(style.GRADIENT, 1.6, "dashed")  # a step, and two steps
+
+
+class Mirror:
+    """The backward pass of a picture that has been drawn.
+
+    Parameters
+    ----------
+    picture : Picture
+        With copies, and with what meets each mark.
+    unrolled : Unrolled
+        Where everything is.
+    forward : Drawing
+        The forward pass.
+    flow : Flow
+    scale : Scale or None
+        How wide the arrows are, if their width tells a norm.
+    over : bool
+        Is it drawn over the forward pass, or in its place?
+    """
+
+    def __init__(
+        self, picture: Picture, unrolled: Unrolled, forward: Drawing, flow: Flow, scale: Scale | None, over: bool
+    ) -> None:
+        self.unrolled, self.forward, self.scale, self.over = unrolled, forward, scale, over
+        self.axis = forward.bounds()[3] + TURN / 2
+        self.links = {(f"m{link.tail.number}", f"m{link.head.number}"): link for link in picture.links}
+        self.norms = norms(picture.links, flow)
+        self.marks = {f"m{mark.number}": mark for link in self.norms for mark in (link.tail, link.head)}
+        self.leaving = Counter(link.head for link in self.norms)
+
+    def draw(self) -> Drawing:
+        """The backward pass, without the rails."""
+        drawing = Drawing()
+        drawing.frames = [self.frame(f) for f in self.forward.frames]
+        drawing.boxes = [self.box(box) for box in self.forward.boxes if box.name in self.marks]
+        for arrow in self.forward.arrows:
+            link = self.links.get(arrow.ends) if arrow.ends else None
+            if link in self.norms:
+                drawing.arrows.append(self.arrow(link, arrow.chain))
+        drawing.texts = [
+            t._replace(y=self.y(t.y)) for t in self.forward.texts if t.y > 0 or not self.over
+        ]  # one "t = 1" is enough
+        self.turn(drawing)
+        return drawing
+
+    def y(self, y: float) -> float:
+        """Where something of the forward pass is in the backward one."""
+        return 2 * self.axis - y if self.over else y
+
+    # -- shapes ----------------------------------------------------------------------------------------------------
+
+    def frame(self, f: Frame) -> Frame:
+        low, high = sorted((self.y(f.y0), self.y(f.y1)))
+        return f._replace(y0=low, y1=high)
+
+    def box(self, box: Box) -> Box:
+        mark = self.marks[box.name]
+        back = mark.back
+        assert back is not None  # `reflect` gave every mark one
+        role = "bend" if back.role == "copy of gradient" and self.leaving[mark] == 1 else back.role
+        return Box(
+            box.x, self.y(box.y), box.width, box.height, role, back.label, back.time, back.rows, back.title, f"b{mark.number}"
+        )
+
+    def arrow(self, link: Link, forward: Chain) -> Arrow:
+        chain = [(x, self.y(y)) for x, y in reversed(forward)]
+        size = self.norms[link]
+        what = f"∂L/∂{link.carries}" + (f" through {link.head.title}" if link.uses else "")
+        ends = f"b{link.head.number}", f"b{link.tail.number}"
+        stroke = self.stroke(size, link.recurrent)
+        return Arrow(chain, stroke, f"‖{what}‖ = {size:.3g}", ends, from_tip=self.unrolled.bus(link) != AFTER)
+
+    def stroke(self, size: float, between: bool) -> Stroke:
+        """The line of a gradient of that norm, within a step or between two."""
+        return self.scale.stroke(size) if self.scale else BETWEEN if between else WITHIN
+
+    def turn(self, drawing: Drawing) -> None:
+        """Where the forward pass ends the backward one begins, with ∂L/∂L = 1."""
+        boxes = {box.name: box for box in self.forward.boxes}
+        for mark in {link.head for link in self.norms} - {link.tail for link in self.norms}:
+            box = boxes[f"m{mark.number}"]
+            top = box.y + box.height / 2
+            ends, corners = None, [(box.x, self.forward.bounds()[3] + ENTRY), (box.x, top)]
+            if self.over:
+                ends, corners = (box.name, f"b{mark.number}"), [(box.x, top), (box.x, self.y(top))]
+            drawing.arrows.append(Arrow(curve.rounded(corners), self.stroke(1.0, between=False), ends=ends))
+            y = self.axis if self.over else corners[0][1] - 4.0
+            drawing.texts.append(Text(box.x + 5.0, y, f"∂{mark.title}/∂{mark.title} = 1", "start", 8.0))
