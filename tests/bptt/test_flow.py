@@ -245,3 +245,18 @@ def test_10_000_steps():
     flow = bptt.flow((y[-1] * y[-1]).mean())
     assert time.process_time() - start < 30
     assert flow[0].error.shape == (10_000,)
+
+
+# -- what was computed ----------------------------------------
+
+
+def test_trace_gives_states_and_gates_in_the_order_of_time():
+    _, y, loss = run("LSTM")
+    found = bptt.trace(loss)
+    np.testing.assert_array_equal(found["h"], y.numpy())
+    np.testing.assert_allclose(found["h"], found["o"] * found["tanh(c)"], rtol=1e-12)
+    np.testing.assert_allclose(found["c"][1:], found["f"][1:] * found["c"][:-1] + (found["i"] * found["g"])[1:])
+    _, y, loss = run("a user's own, reversed")
+    np.testing.assert_array_equal(bptt.trace(loss)["h"], y.numpy())
+    with pytest.raises(ValueError, match="several cells"):
+        bptt.trace(run("bidirectional LSTM of two layers")[2])

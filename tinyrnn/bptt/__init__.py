@@ -4,6 +4,7 @@ from .contributions import Use, contributions, uses
 from .flow import Flow, Saturation, TrackFlow, flow
 from .jacobians import Jacobians, growth_rates, jacobians
 from .matrix import ContributionMatrix, contribution_matrix
+from .trace import trace
 from .verdict import Verdict
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "flow",
     "growth_rates",
     "jacobians",
+    "trace",
     "uses",
 ]

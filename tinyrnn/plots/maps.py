@@ -1,0 +1,258 @@
+"""Maps: hidden states and gates over a sequence, attention, and who taught whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from ..bptt import ContributionMatrix
+from .canvas import MISSING, canvas, colour_bar, numbers, one_sequence, whole_numbers
+
+VISIBLE = str.maketrans({" ": "\N{MIDDLE DOT}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "\t": "\N{RIGHTWARDS ARROW}"})
+FEW = 120  # steps, or units, that are drawn with lines between them and may have a label each
+
+
+def heatmap(
+    values: Any,
+    *,
+    label: str = "h",
+    text: Sequence[str] | None = None,
+    units: int | Sequence[int] | None = None,
+    sequence: int = 0,
+    limit: float | None = None,
+    ax: Any = None,
+) -> Any:
+    """Hidden states or gates over a sequence: a column for each time step, a row for each unit.
+
+    Blue is positive, red negative, white 0; NaN is grey.
+
+    Parameters
+    ----------
+    values : Tensor or array, (T, N, H) or (T, H)
+        The outputs of a layer; or what `bptt.trace` returns for a gate.
+    label : str
+        What the values are called.
+    text : sequence of str, optional
+        What was read at each step, T characters or words, written under the columns.
+    units : int or sequence of int, optional
+        Which units, in this order; a number k: the k that change least from step to step compared with how far they range,
+        the slowest first (such a unit keeps something in mind).  By default all.
+    sequence : int
+        Which one of a batch.
+    limit : float, optional
+        The value of the deepest colour; by default the largest there is.
+    ax : matplotlib Axes, optional
+        By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        If the values are no map, or the text or the units do not fit.
+    ImportError
+        If matplotlib is missing.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn, plots
+    >>> y, _ = nn.GRU(3, 8)(tr.randn(20, 1, 3))
+    >>> plots.heatmap(y, units=4).get_xlabel()
+    'time step t'
+    """
+    states = one_sequence(values, sequence, "values")
+    steps, size = states.shape
+    if text is not None and len(text) != steps:
+        raise ValueError(f"text has {len(text)} characters or words, but the values have {steps} steps: one for each")
+    kept = _units(states, units)
+    ax = canvas(ax, (float(numpy.clip(0.16 * steps + 1.6, 4, 14)), float(numpy.clip(0.16 * len(kept) + 1.0, 2, 8))))
+    _draw(ax, states[:, kept].T, f"${label}_t$" if len(label) == 1 else label, limit, below=text is not None)
+    ax.set_xlabel("time step t" if text is None else "read at each step")
+    ax.set_ylabel("unit" if units is None else f"{len(kept)} of {size} units")
+    if text is None:
+        whole_numbers(ax.xaxis)
+    elif steps <= FEW:
+        _write(ax.xaxis, [str(word).translate(VISIBLE) for word in text])
+    if len(kept) <= FEW and (units is None or not isinstance(units, int)):
+        _some_ticks(ax.yaxis, [str(unit) for unit in kept])
+    else:
+        ax.set_yticks([])
+    return ax
+
+
+def contribution_matrix(matrix: ContributionMatrix | Any, *, of: str = "norms", ax: Any = None) -> Any:
+    """How much the error at each step taught a weight at each step: a row for each loss, a column for each use.
+
+    Parameters
+    ----------
+    matrix : ContributionMatrix or array, (S, T)
+        What `bptt.contribution_matrix` returns.
+    of : {"norms", "fractions"}
+        Norms on a logarithmic scale, white where they are 0; or the signed parts of the whole gradient, blue along it and
+        red against it.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import bptt, nn, plots
+    >>> layer = nn.RNN(3, 4)
+    >>> y, _ = layer(tr.randn(10, 1, 3))
+    >>> matrix = bptt.contribution_matrix((y * y).sum(axis=(1, 2)), layer.layer0.W_h)
+    >>> plots.contribution_matrix(matrix).get_ylabel()
+    'error at step s'
+    """
+    if of not in ("norms", "fractions"):
+        raise ValueError(f"of={of!r}: expected 'norms' or 'fractions'")
+    from_bptt = isinstance(matrix, ContributionMatrix)
+    values = numbers(getattr(matrix, of) if from_bptt else matrix)
+    if values.ndim != 2 or 0 in values.shape:
+        raise ValueError(f"the matrix must be (S, T), a row for each loss and a column for each use, not {values.shape}")
+    ax = canvas(ax, (5.6, 4.6))
+    if of == "norms":
+        label = "norm of the contribution"
+        _draw(ax, values, label, None, logarithmic=True)
+    else:
+        _draw(ax, values, "part of the whole gradient", None, signed=True)
+    if from_bptt:
+        _some_ticks(ax.xaxis, [str(step + 1) for step in matrix.steps])
+        _some_ticks(ax.yaxis, [str(step + 1) for step in matrix.loss_steps])
+    ax.set(xlabel="weight used at step t", ylabel="error at step s")
+    return ax
+
+
+def attention(
+    weights: Any, *, queries: Sequence[str] | None = None, keys: Sequence[str] | None = None, sequence: int = 0, ax: Any = None
+) -> Any:
+    """Attention: a row for each query, a column for each key that it may look at.
+
+    Parameters
+    ----------
+    weights : Tensor or array, (Q, K) or (N, Q, K)
+        From 0 to 1; each row adds up to 1.
+    queries, keys : sequence of str, optional
+        The words (or characters) of both sides.
+    sequence : int
+        Which one of a batch.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import plots
+    >>> plots.attention(tr.softmax(tr.randn(3, 4)), queries="abc", keys="wxyz").get_xlabel()
+    'key'
+    """
+    array = numbers(weights)
+    if array.ndim == 3:
+        if not 0 <= sequence < len(array):
+            raise ValueError(f"sequence={sequence}: weights are those of {len(array)} sequences, numbered from 0")
+        array = array[sequence]
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"weights must be (queries, keys) or (N, queries, keys), but have shape {array.shape}")
+    for words, count, what in ((queries, array.shape[0], "queries"), (keys, array.shape[1], "keys")):
+        if words is not None and len(words) != count:
+            raise ValueError(f"{len(words)} {what} are named, but the weights have {count}")
+    wide, high = (float(numpy.clip(0.36 * count + 1.2, 2.6, 9)) for count in reversed(array.shape))
+    ax = canvas(ax, (wide, high))
+    _draw(ax, array, "attention", 1.0, below=keys is not None)
+    ax.set(xlabel="key", ylabel="query")
+    for axis, words in ((ax.xaxis, keys), (ax.yaxis, queries)):
+        if words is not None and len(words) <= FEW:
+            _write(axis, [str(word).translate(VISIBLE) for word in words])
+    if keys is not None and max(map(len, keys)) > 2:
+        ax.tick_params(axis="x", rotation=90)
+    return ax
+
+
+def _units(states: numpy.ndarray, units: int | Sequence[int] | None) -> numpy.ndarray:
+    """The numbers of the units that are shown."""
+    size = states.shape[1]
+    if units is None:
+        return numpy.arange(size)
+    if not isinstance(units, int):
+        chosen = numpy.asarray(units, dtype=int)
+        if chosen.ndim != 1 or not chosen.size or chosen.min() < 0 or chosen.max() >= size:
+            raise ValueError(f"units={list(units)}: there are units 0 to {size - 1}")
+        return chosen
+    if units < 1:
+        raise ValueError(f"units={units}: expected how many to show, from 1")
+    change, spread = abs(numpy.diff(states, axis=0)).sum(axis=0), states.std(axis=0)
+    with numpy.errstate(divide="ignore", invalid="ignore"):
+        speed = change / spread
+    return numpy.argsort(numpy.where(numpy.isfinite(speed), speed, numpy.inf), kind="stable")[:units]
+
+
+def _draw(
+    ax: Any,
+    values: numpy.ndarray,
+    label: str,
+    limit: float | None,
+    *,
+    logarithmic: bool = False,
+    signed: bool | None = None,
+    below: bool = False,
+) -> None:
+    """A map with its colour bar; step t is at x = t, counted from 1."""
+    import matplotlib
+    from matplotlib.colors import LogNorm, Normalize
+
+    rows, columns = values.shape
+    finite = values[numpy.isfinite(values)]
+    if signed is None:
+        signed = bool((finite < 0).any())
+    colours = matplotlib.colormaps["RdBu" if signed else "Blues"].with_extremes(bad=MISSING)
+    top = limit if limit is not None else float(abs(finite).max(initial=0.0)) or 1.0
+    norm: Any = Normalize(-top if signed else 0.0, top)
+    if logarithmic:
+        positive = finite[finite > 0]
+        top = float(positive.max(initial=0.0)) or 1.0
+        bottom = max(float(positive.min(initial=top)), top * 1e-12)
+        norm = LogNorm(bottom if bottom < top else top / 10, top)
+        colours = colours.with_extremes(bad=MISSING, under="white")
+        values = numpy.where(values <= 0, norm.vmin / 10, values)
+    image = ax.imshow(
+        values,
+        cmap=colours,
+        norm=norm,
+        aspect="auto",  # constrained layout cuts labels off beside Axes of a fixed aspect
+        extent=(0.5, columns + 0.5, rows + 0.5, 0.5),
+        interpolation="nearest" if max(rows, columns) <= 2000 else "auto",
+    )
+    for axis, count in ((ax.xaxis, columns), (ax.yaxis, rows)):
+        if count > 1 and count <= FEW:
+            axis.set_ticks(numpy.arange(1, count) + 0.5, minor=True)
+    if max(rows, columns) <= FEW:
+        ax.grid(which="minor", color="white", linewidth=0.4)
+    ax.tick_params(which="minor", length=0)
+    ax.tick_params(length=0 if below else 3)
+    ax.spines[:].set_visible(False)
+    for axis in (ax.xaxis, ax.yaxis):
+        whole_numbers(axis)
+    colour_bar(ax, image, label)
+
+
+def _write(axis: Any, words: Sequence[str]) -> None:
+    """A word at every row or column."""
+    axis.set_ticks(numpy.arange(1, len(words) + 1), words)
+    for tick in axis.get_ticklabels():
+        tick.set(family="monospace", fontsize=9 if len(words) <= 100 else 7)
+
+
+def _some_ticks(axis: Any, labels: Sequence[str], most: int = 10) -> None:
+    """Labels at as many rows or columns as are easily read."""
+    every = max(1, -(-len(labels) // most))
+    axis.set_ticks(numpy.arange(1, len(labels) + 1)[::every], labels[::every])
