@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
+from functools import wraps
 from itertools import count
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 _serial = count(1)
 
 
@@ -285,6 +288,28 @@ def scope(name: str) -> _Within:
     ('encoder',)
     """
     return _Within(_here, lambda: here().inner(name))
+
+
+def composed(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """Decorate a function that calls several primitives: its operations belong together, in the scope ``"function()"``.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> tr.softmax(tr.Parameter([1.0, 2.0])).place.scope
+    ('softmax()',)
+    """
+    name = f"{function.__name__}()"
+
+    @wraps(function)
+    def call(*given: _Given.args, **options: _Given.kwargs) -> _Result:
+        token = enter(here().inner(name))
+        try:
+            return function(*given, **options)
+        finally:
+            leave(token)
+
+    return call
 
 
 def step(t: int) -> _Within:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy
 
 from .. import backend, ops
+from ..graph import composed
 from ..tensor import Tensor, as_tensor
 
 
@@ -76,6 +77,7 @@ def mae(prediction: Any, target: Any, *, mask: Any = None, weights: Any = None, 
     return _weighted(ops.abs(prediction - target), valid, weights, reduction)
 
 
+@composed
 def huber(
     prediction: Any, target: Any, *, delta: float = 1.0, mask: Any = None, weights: Any = None, reduction: str = "mean"
 ) -> Tensor:
@@ -103,6 +105,7 @@ def huber(
     return _weighted(bounded * (error - 0.5 * bounded), valid, weights, reduction)
 
 
+@composed
 def cross_entropy(
     logits: Any,
     labels: Any,
@@ -191,6 +194,7 @@ def cross_entropy(
     return _reduced(_product(loss, counted), _product(counted, weight), reduction)
 
 
+@composed
 def binary_cross_entropy(
     logits: Any, targets: Any, *, mask: Any = None, weights: Any = None, positive_weight: Any = None, reduction: str = "mean"
 ) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from .. import backend
-from ..graph import Value
+from ..graph import Value, composed
 from .compare import equal, less
 from .elementwise import abs, detach, exp, log, logaddexp, maximum, minimum, sqrt, tanh, where
 from .indexing import getitem, put
@@ -45,6 +45,7 @@ def _shifted_exp(x, axis):
     return m, shifted, e, sum(e, axis=axis, keepdims=True)
 
 
+@composed
 def softmax(x, axis=-1):
     """eˣ / Σ eˣ along an axis; a row of −∞ (all masked) gives zeros.
 
@@ -58,6 +59,7 @@ def softmax(x, axis=-1):
     return e / where(equal(s, 0), 1, s)
 
 
+@composed
 def log_softmax(x, axis=-1):
     """x − ln Σ eˣ along an axis; a row of −∞ stays one.
 
@@ -71,6 +73,7 @@ def log_softmax(x, axis=-1):
     return shifted - log(where(equal(s, 0), 1, s))
 
 
+@composed
 def logsumexp(x, axis=-1, keepdims=False):
     """ln Σ eˣ along an axis; a row of −∞ gives −∞, with gradient 0.
 
@@ -97,6 +100,7 @@ def softplus(x):
     return logaddexp(x, 0.0)
 
 
+@composed
 def leaky_relu(x, slope=0.01):
     """x where x > 0, else slope · x.
 
@@ -109,11 +113,13 @@ def leaky_relu(x, slope=0.01):
     return where(less(x, 0), slope * x, x)
 
 
+@composed
 def gelu(x):
     """½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks & Gimpel 2016, the tanh form)."""
     return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
+@composed
 def norm(x, axis=None, keepdims=False):
     """√Σ x² over `axis`; its gradient at 0 is 0.
 
@@ -217,6 +223,7 @@ def one_hot(indices, classes, dtype="float32"):
         return (data[..., None] == xp.arange(classes)).astype(dtype)
 
 
+@composed
 def dropout(x, keep, rate):
     """x where `keep` (bools) says so, else 0; scaled by 1 / (1 − rate), so that the mean stays (Srivastava et al. 2014)."""
     return where(keep, x / (1.0 - rate), 0.0)

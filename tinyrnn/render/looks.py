@@ -1,5 +1,6 @@
 """Which recorded operations are drawn, and what is behind those that are not.
 
+calls       a call of a composed function is one mark (see `calls`)
 movers      an operation that only moves numbers (slice, reshape, split, broadcast, cast) is an arrow, not a mark
 constants   go into the label of their operation, 1− , ×2 ; adding 0 is nothing
 conditions  bools decide, they do not compute: they are not drawn; `where` that keeps a special case out is nothing
@@ -16,6 +17,7 @@ from typing import Any
 
 from ..tape import Constant, Node
 from . import notation
+from .calls import find_calls
 
 MOVERS = {
     *("getitem", "put", "reshape", "broadcast_to", "sum_to", "transpose", "cast", "move", "detach"),
@@ -36,12 +38,15 @@ class Looks:
                     self.readers[i].append(node)
         self.means = {node: inner for node in nodes if (inner := self._summed(node)) is not None}
         self.inner = set(self.means.values())
+        self.calls = find_calls(nodes, self.readers)
         self._origins: dict[Node, tuple[Node, int | None, bool]] = {}
 
     def shows(self, node: Node) -> bool:
         """Is it a mark?"""
         if node.op is None:
             return False
+        if node in self.calls:
+            return True
         if self.moves(node):
             return bool(node.name or node.carried) and node.shape is not None
         if node.op == "stack":  # stack(h₁, h₂, …)[t] is hₜ: then nobody needs the stack
@@ -51,16 +56,32 @@ class Looks:
 
     def moves(self, node: Node) -> bool:
         """Does it only move numbers?  A lookup by an array of indices (an embedding) does more."""
-        return node.op in MOVERS and not (node.op == "getitem" and len(node.inputs) > 1)
+        return node.op in MOVERS and node not in self.calls and not (node.op == "getitem" and len(node.inputs) > 1)
 
     def symbol(self, node: Node) -> str:
         """What is written into its mark."""
+        if node in self.calls:
+            return self.calls[node].name
+        if node.op == "getitem" and isinstance(node.inputs[0], Node) and node.inputs[0].trainable:
+            return "lookup"
         return "mean" if node in self.means else notation.operation(node)
+
+    def is_function(self, node: Node) -> bool:
+        """Does its name go into its own label, as in σ_i?"""
+        return node in self.calls or (node.op not in notation.ARITHMETIC and node.op != "getitem")
 
     def arguments(self, node: Node) -> list[tuple[Argument, Node]]:
         """What is drawn of its arguments, each with the recorded operation that reads it."""
+        if node not in self.calls:
+            return self._arguments(node)
+        inside = self.calls[node].operations
+        constants = {i for operation in inside for i in operation.inputs if _is_stretched(i, operation)}
+        found = [pair for operation in inside for pair in self._arguments(operation)]
+        return [(i, via) for i, via in found if isinstance(i, Node) and i not in inside and i not in constants]
+
+    def _arguments(self, node: Node) -> list[tuple[Argument, Node]]:
         if node in self.means:
-            return self.arguments(self.means[node])
+            return self._arguments(self.means[node])
         if node.op == "where":
             return [(i, node) for i in node.inputs[1:]]
         if node.op == "getitem" and len(node.inputs) > 2:

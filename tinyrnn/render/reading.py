@@ -24,6 +24,7 @@ from ..tape import Constant, Graph, Node
 from . import notation
 from .axes import drawn_steps, find_axes, name_axes
 from .beginnings import set_beginnings
+from .calls import modules
 from .looks import Looks
 from .picture import AFTER, BEFORE, Axis, Label, Link, Mark, Picture, Use, Where
 
@@ -153,17 +154,21 @@ class _Reader:
         """a + b + c: the inner sum, if nobody else reads it, joins the outer one."""
         readers = Counter(source for node in shown for source in {term.source for term in self.terms[node]})
         for node in shown:
-            if node.op == "add":
+            if node.op == "add" and node not in self.looks.calls:
                 flat: list[Term] = []
                 for term in self.terms[node]:
                     inner = term.source
-                    joins = inner.op == "add" and not inner.name and readers[inner] == 1 and inner not in self.outputs
-                    if joins and (inner.scope, inner.step) == (node.scope, node.step) and inner.shape != ():
+                    if readers[inner] == 1 and self.joins(inner, node):
                         flat += self.terms.pop(inner)
                     else:
                         flat.append(term)
                 self.terms[node] = flat
         return [node for node in shown if node in self.terms]
+
+    def joins(self, inner: Node, outer: Node) -> bool:
+        """May a sum be part of the one that reads it?"""
+        apart = inner.op != "add" or inner in self.looks.calls or inner.name or inner in self.outputs or inner.shape == ()
+        return not apart and (inner.scope, inner.step) == (outer.scope, outer.step)
 
     def crosses(self, node: Node) -> bool:
         """Does another step read it?"""
@@ -179,7 +184,7 @@ class _Reader:
     def mark(self, role: str, label: Label, node: Node, where: Where) -> Mark:
         axis, column = where
         time = column + 1 if isinstance(column, int) else None
-        mark = Mark(role, label, column, node, node.scope, time, axis=axis)
+        mark = Mark(role, label, column, node, modules(node.scope), time, axis=axis)
         self.marks.append(mark)
         return mark
 
@@ -200,50 +205,50 @@ class _Reader:
 
     def box(self, node: Node) -> Mark:
         """The mark of a result."""
-        role = "state" if self.is_state(node) else "loss" if node in self.outputs and node.shape == () else "value"
-        timed = node.step is not None and (role != "loss" or bool(node.name))
-        name = node.name or {"state": "s", "loss": "L", "value": "y"}[role]
+        whole = node in self.outputs and node.shape == ()
+        role = "state" if self.is_state(node) else "loss" if whole or self.is_term(node) else "value"
+        timed = node.step is not None and (not whole or bool(node.name))
+        name = node.name or {"state": "s", "loss": "L" if whole else "ℓ", "value": "y"}[role]
         return self.mark(role, notation.name(name, timed), node, self.where(node))
 
     def has_box(self, node: Node, role: str) -> bool:
         """Does the operation's result get a mark of its own?"""
         if role == "loss":
             return node in self.outputs and not node.name
-        return node in self.outputs or self.is_state(node) or (bool(node.name) and not self.is_function(node))
+        counts = node in self.outputs or self.is_state(node) or self.is_term(node)
+        return counts or (bool(node.name) and not self.looks.is_function(node))
 
     def bring_home(self, node: Node, marks: list[Mark]) -> None:
         """What a layer does to the state that its cell has made is drawn with the cell."""
         sources = [term.source for term in self.terms[node] if term.source.step == node.step]
-        inner = [s.scope for s in sources if s.op and len(s.scope) > len(node.scope) and s.scope[: len(node.scope)] == node.scope]
+        scopes = [modules(source.scope) for source in sources if source.op]
+        inner = [scope for scope in scopes if len(scope) > len(node.scope) and scope[: len(node.scope)] == node.scope]
         for mark in marks:
             mark.scope = max(inner, key=len, default=node.scope)
 
+    def is_term(self, node: Node) -> bool:
+        """Is it the first scalar of a step?"""
+        terms = self.terms[node]
+        return node.shape == () and node.step is not None and bool(terms) and all(term.source.shape != () for term in terms)
+
     def role(self, node: Node) -> str:
-        if (
-            node.shape == ()
-            and node.step is not None
-            and all(t.source.shape != () for t in self.terms[node])
-            and self.terms[node]
-        ):
+        if node in self.looks.calls:
+            return "activation"
+        if self.is_term(node):
             return "loss"
         return "arithmetic" if node.op in notation.ARITHMETIC else "activation"
-
-    @staticmethod
-    def is_function(node: Node) -> bool:
-        """Does its name go into its own label, as in σ_i?"""
-        return node.op not in notation.ARITHMETIC and node.op != "getitem"
 
     def label(self, node: Node) -> Label:
         if self.role(node) == "loss":
             return notation.name(node.name or "ℓ", timed=True)
         symbol = self.looks.symbol(node)
-        named = node.name and self.is_function(node) and not self.is_state(node) and node not in self.outputs
+        named = node.name and self.looks.is_function(node) and not self.is_state(node) and node not in self.outputs
         return Label(symbol, notation.printable(node.name)[:6] if named and node.name else "")
 
     def source(self, term: Term, reader: Node) -> Mark:
         """The mark that an arrow starts from."""
         if term.source.op is None:
-            return self.leaf(term.source, term.pick, self.where(reader), reader.scope)
+            return self.leaf(term.source, term.pick, self.where(reader), modules(reader.scope))
         return self.drawn[term.source]
 
     def leaf(self, node: Node, pick: int | None, where: Where, scope: tuple[str, ...]) -> Mark:
