@@ -261,10 +261,31 @@ def test_a_long_sequence_opens_folded_and_unfolds(visit):
     page.keyboard.press("f")
     assert count(page, ".mark.state") == 102 and not page.locator("#note").is_visible()
     assert len([text for text in times() if text.startswith("t = ")]) == 50
-    page.get_by_role("radio", name="folded").click()
+    page.get_by_role("radio", name="Folded", exact=True).click()
     assert count(page, ".mark.state") == 10
     page.keyboard.press("End")
     assert page.locator("#pile-words").get_attribute("data-count") == "50"
+
+
+def test_levels_of_detail(visit):
+    page = visit("lstm3")
+    page.keyboard.press("Home")
+    page.keyboard.press("l")
+    assert count(page, ".mark.gate") == 12 and page.get_by_role("radio", name="Gates").get_attribute("aria-checked") == "true"
+    page.get_by_role("radio", name="Cells").click()
+    assert count(page, ".mark.module") == 3 and count(page, ".mark.parameter") == 0
+    positions = []
+    while not positions or positions[-1] != "Both passes are complete.":
+        page.keyboard.press("ArrowRight")
+        positions.append(page.locator("#position").inner_text())
+    assert 15 < len(positions) < 40  # stops where this level shows something
+    assert count(page, ".mark.module.reached") == 3 and count(page, ".mark.pending") == 0
+    page.locator(".mark.module").first.hover()
+    said = page.locator("#hover").inner_text()
+    assert "12 operations" in said and "c1 = f1 ⊙ c0 + i1 ⊙ g1" in said
+    page.locator(".mark.module").nth(1).click()
+    page.keyboard.press("l")  # back to all operations: the cell's last one is lit up
+    assert count(page, ".mark.chosen") == 1 and count(page, ".mark.lit") > 20
 
 
 EVIL = "</script><script>alert(1)</script>"

@@ -11,6 +11,7 @@ from tinyrnn.render import Options
 from tinyrnn.render.explorer import explain, html
 from tinyrnn.render.explorer.numbers import heat_map, shrunk
 from tinyrnn.render.explorer.page import embedded
+from tinyrnn.render.options import LEVELS
 
 from .models import MODELS, sequence
 
@@ -65,13 +66,12 @@ def test_the_shares_of_a_weight_add_up_to_its_gradient(lstm):
     assert [graph.nodes[weight["node"]].name for weight in data["weights"]] == ["W_x", "W_h", "b"]
     for weight in data["weights"]:
         gradient = graph.nodes[weight["node"]].gradient
-        assert [share["step"] for share in weight["shares"]] == [2, 1, 0]
-        last = weight["shares"][-1]
-        assert last["sum_norm"] == weight["norm"] == pytest.approx(np.linalg.norm(gradient), rel=1e-6)
-        np.testing.assert_allclose(numbers(last["sum"]).ravel(), gradient.ravel(), atol=last["sum"].get("unit", 1e-6))
-        np.testing.assert_allclose(
-            sum(numbers(share["share"]) for share in weight["shares"]).ravel(), gradient.ravel(), rtol=1e-2, atol=1e-3
-        )
+        assert weight["steps"] == [2, 1, 0]
+        assert weight["sum_norms"][-1] == pytest.approx(np.linalg.norm(gradient), rel=1e-6)
+        total = weight["maps"][2][1]
+        np.testing.assert_allclose(numbers(total).ravel(), gradient.ravel(), atol=total.get("unit", 1e-6))
+        parts = [numbers(weight["maps"][k][0]) for k in range(3)]
+        np.testing.assert_allclose(sum(parts).ravel(), gradient.ravel(), rtol=1e-2, atol=1e-3)
 
 
 def test_what_arrives_at_a_state_is_told_use_by_use(lstm):
@@ -115,11 +115,35 @@ def test_states_and_gates_over_time(lstm):
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_can_be_explored(name):
     data = explain(tr.tape(MODELS[name](3)), Options())
-    (scene, *_) = data["scenes"]
-    assert {mark[0] for mark in scene["marks"]} <= set(data["nodes"])
     assert data["missing"] is None and data["backward"] and data["weights"]
-    assert sum("back" in link for link in scene["links"]) > 0
+    for scene in data["scenes"]:
+        assert {mark[0] for mark in scene["marks"]} <= set(data["nodes"])
+        assert sum("back" in link for link in scene["links"]) > 0
     json.dumps(data, allow_nan=False)
+
+
+def test_scenes_of_every_level_folded_and_not():
+    scenes = explain(tr.tape(MODELS["lstm"](10)), Options())["scenes"]
+    kinds = [(scene["level"], scene["folded"]) for scene in scenes]
+    assert kinds == [(level, folded) for level in ("primitives", "gates", "cells") for folded in (True, False)]
+    sizes = [len(scene["marks"]) for scene in scenes]
+    assert sizes[0] < sizes[1] and sizes[1] > sizes[3] > sizes[5]
+    chosen = explain(tr.tape(MODELS["lstm"](10)), Options(level="gates", fold=3))
+    assert kinds[chosen["opens"]] == ("gates", True)
+    assert len({mark[8] for mark in scenes[5]["marks"]}) < 20  # the same thing at every step is one kin
+    small = explain(tr.tape(MODELS["lstm"](3)), Options())
+    assert [(scene["level"], scene["folded"]) for scene in small["scenes"]] == [(kind, False) for kind in LEVELS]
+
+
+def test_very_long_sequences_are_only_folded():
+    data = explain(tr.tape(MODELS["rnn"](700)), Options())
+    assert [(s["level"], s["folded"]) for s in data["scenes"] if s["level"] != "cells"] == [("primitives", True), ("gates", True)]
+    assert "696 steps in the middle are left out" in data["scenes"][0]["note"]
+    weight = data["weights"][0]
+    assert len(weight["norms"]) == 700 and len(weight["maps"]) == 4
+    (track,) = data["tracks"]["states"]
+    assert track["columns"] == 600 and len(track["nodes"]) == 700
+    assert len(json.dumps(data)) < 400_000
 
 
 def test_without_a_gradient_the_backward_pass_is_missing_not_zero():
@@ -179,4 +203,4 @@ def test_arrays_on_a_gpu_come_to_the_host(fake_cupy):
         with tr.step(t):
             h = tr.named(h=tr.tanh(h @ w))[0]
     data = explain(tr.tape(tr.sum(h * h)), Options())
-    assert len(data["weights"][0]["shares"]) == 3 and data["weights"][0]["shares"][0]["sum"]["rows"] == 3
+    assert data["weights"][0]["steps"] == [2, 1, 0] and data["weights"][0]["maps"][2][1]["rows"] == 3

@@ -20,14 +20,16 @@ class Camera {
     this.write();
   }
 
-  // Everything; a long sequence is shown from its beginning, large enough to be read.
+  // Everything; or, if that is too small to be read, its beginning: the left end of what is long, the foot of what is high.
   fit(all = true) {
     const [width, height] = this.size;
-    const whole = Math.min((this.width - 24) / width, (this.height - 70) / height, 2.5);
-    const readable = Math.min((this.height - 70) / height, 1.2);
-    this.scale = all || whole > 0.45 ? whole : Math.max(whole, readable);
-    this.x = Math.max(12, (this.width - width * this.scale) / 2);
-    this.y = Math.max(12, (this.height - 46 - height * this.scale) / 2);
+    const room = [this.width - 24, this.height - 70];
+    const [across, down] = [room[0] / width, room[1] / height];
+    const whole = Math.min(across, down, 2.5);
+    this.scale = all || whole > 0.45 ? whole : Math.min(Math.max(across, down), 0.9);
+    this.x = 12 + Math.max(0, (room[0] - width * this.scale) / 2);
+    const spare = room[1] - height * this.scale;
+    this.y = 12 + (spare > 0 ? spare / 2 : spare);
     this.write();
   }
 
@@ -47,13 +49,12 @@ class Camera {
 
   // Glide until a mark is well in sight.
   follow(mark) {
-    const margin = 60;
-    const [x, y] = [mark.x * this.scale + this.x, mark.y * this.scale + this.y];
-    const inside = x > margin && x < this.width - margin && y > margin / 2 && y < this.height - margin;
-    if (inside) return;
-    const target = [this.width / 2 - mark.x * this.scale, y > margin / 2 && y < this.height - margin ? this.y : this.height / 2 - mark.y * this.scale];
+    const goal = [
+      this.seen(mark.x, this.x, this.width, this.size[0]),
+      this.seen(mark.y, this.y, this.height - 46, this.size[1])];
+    if (goal[0] === this.x && goal[1] === this.y) return;
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      [this.x, this.y] = target;
+      [this.x, this.y] = goal;
       this.write();
       return;
     }
@@ -62,12 +63,20 @@ class Camera {
       if (flight !== this.flight) return;
       const way = Math.min(1, Math.max(0, (now - start) / 260));
       const eased = 1 - (1 - way) ** 3;
-      this.x = x0 + (target[0] - x0) * eased;
-      this.y = y0 + (target[1] - y0) * eased;
+      this.x = x0 + (goal[0] - x0) * eased;
+      this.y = y0 + (goal[1] - y0) * eased;
       this.write();
       if (way < 1) requestAnimationFrame(glide);
     };
     requestAnimationFrame(glide);
+  }
+
+  // Where a drawing of some length must begin so that a point of it is in sight: as it is, or so that the point is in the middle.
+  seen(point, begin, room, length) {
+    const [at, end] = [point * this.scale + begin, length * this.scale + begin];
+    if ((at > 50 && at < room - 50) || (begin >= 0 && end <= room)) return begin;
+    const whole = length * this.scale;
+    return whole > room - 24 ? Math.min(12, Math.max(room - 12 - whole, room / 2 - point * this.scale)) : (room - whole) / 2;
   }
 
   wheel(event) {

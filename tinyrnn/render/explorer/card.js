@@ -10,17 +10,25 @@ function card(mark, position) {
   const node = data.nodes[mark.node];
   const title = element("h2", {}, formula([mark.label, mark.below ?? ""]),
     element("span", { class: `chip ${mark.role}` }, data.roles[mark.role].legend));
-  return [title, equation(node), facts(node), value(mark, node, position), gradient(mark, node, position)];
+  if (mark.role === "module") return [title, facts({ ...node, op: null, trainable: false, name: "" }, mark), inside(mark)];
+  return [title, equation(node), facts(node, mark), value(mark, node, position), gradient(mark, node, position)];
+}
+
+// The equations of all that a box stands for.
+function inside(mark) {
+  const named = mark.inside.map((part) => data.nodes[part]).filter((node) => node?.symbol);
+  return part("Inside", ...named.map((node) => element("p", { class: "equation" }, formula(node.formula))));
 }
 
 function equation(node) {
   return node.formula ? element("p", { class: "equation" }, formula(node.formula)) : null;
 }
 
-function facts(node) {
+function facts(node, mark) {
+  const several = mark.inside.length > 1 ? `${mark.inside.length} operations` : null;
   const said = [
     node.name?.length > 9 ? `“${node.name}”` : null,
-    node.op ? OPERATIONS[node.op] ?? node.op : node.trainable ? "a weight, shared by all steps" : "given",
+    several ?? (node.op ? OPERATIONS[node.op] ?? node.op : node.trainable ? "a weight, shared by all steps" : "given"),
     node.shape ? `${node.shape.length ? node.shape.join(" × ") : "scalar"} ${node.dtype}` : null,
     node.scope ? `in ${node.scope}` : null,
     timeOf(node),
@@ -34,7 +42,7 @@ function value(mark, node, position) {
 }
 
 function gradient(mark, node, position) {
-  const title = formula(["∂L/∂" + (mark.node in data.nodes ? symbolOf(mark.node)[0] : "·"), symbolOf(mark.node)[1] ?? ""]);
+  const title = adjoint(mark.node);
   if (data.missing) return part(title, `— ${data.missing}`);
   const weight = data.weights.find((other) => other.node === mark.node);
   if (!node.gradient) return part(title, "— no gradient flows here");
@@ -46,7 +54,7 @@ function gradient(mark, node, position) {
   const sources = weight
     ? element("p", { class: "facts" }, `the sum of ${weight.shares.length} shares`)
     : (node.arrivals ?? []).length ? element("ul", { class: "arrivals" }, node.arrivals.map(([through, norm]) =>
-        element("li", {}, "through ", formula(symbolOf(through)), ` ${timeOf(data.nodes[through] ?? {})}`, element("b", {}, digits(norm))))) : null;
+        element("li", {}, "through ", formula(symbolOf(through)), ` ${timeOf(data.nodes[through] ?? data.others[through])}`, element("b", {}, digits(norm))))) : null;
   return part(title, heatMap(node.gradient, "gradient"), sources);
 }
 
@@ -58,4 +66,12 @@ function part(title, ...content) {
 function arrived(weight, position) {
   const passed = passedDownTo(position);
   return weight.shares.filter((share) => share.through >= passed);
+}
+
+// ∂L/∂ of a symbol, or of a formula in parentheses.
+function adjoint(index) {
+  const node = data.nodes[index];
+  if (node.symbol) return formula(["∂L/∂" + node.symbol[0], node.symbol[1]]);
+  const tokens = node.formula && plain(node.formula).length < 30 ? node.formula : [node.sign ?? "·", ""];
+  return formula(["∂L/∂(" + tokens[0], ...tokens.slice(1), ")", ""]);
 }

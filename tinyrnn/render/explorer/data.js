@@ -1,6 +1,11 @@
 // The record, as Python wrote it down, and what can be read off it.
 
 const data = JSON.parse(find("data").textContent);
+for (const weight of data.weights) { // its shares, in the order of their arrival
+  weight.shares = weight.through.map((through, k) => ({
+    through, step: weight.steps[k], norm: weight.norms[k], sum_norm: weight.sum_norms[k], share: weight.maps[k]?.[0], sum: weight.maps[k]?.[1],
+  }));
+}
 const FORWARD = data.forward.length;
 const LAST = FORWARD + data.backward.length; // positions: 0 … FORWARD … LAST
 const WEIGHTS = new Set(data.weights.map((weight) => weight.node));
@@ -26,9 +31,16 @@ const nodeAt = (position) =>
 const computedUpTo = (position) => (position >= FORWARD ? Infinity : position <= 0 ? -1 : data.forward[position - 1]);
 
 function symbolOf(index) {
-  const node = data.nodes[index];
-  if (!node) return ["…", ""];
+  const node = data.nodes[index] ?? data.others[index];
   return node.symbol ?? [node.sign ?? node.op ?? "array", ""];
 }
 
 const timeOf = (node) => (node.step === undefined || node.step === null ? "" : `t = ${node.step + 1}`);
+
+// What modules are called without what all their names begin with.
+function shortNames(scopes) {
+  const parts = scopes.map((scope) => scope.split("."));
+  let common = 0;
+  while (parts.every((names) => names.length > common + 1 && names[common] === parts[0][common])) common++;
+  return parts.map((names) => names.slice(common).join(".").replace(/_reverse$/, " ←"));
+}

@@ -8,6 +8,7 @@ from typing import Any
 from ...tape import Graph, Node
 from .. import MOST_MARKS, Options, compose, notation, style, unfolded
 from ..axes import ENDS
+from ..options import LEVELS
 from ..picture import Picture
 from .formulas import Formulas
 from .numbers import Json, heat_map
@@ -17,7 +18,7 @@ from .tracks import tracks
 
 CELLS = 400_000  # of all heat maps of values and gradients together, and of all shares; a cell is at most 1.4 bytes
 LARGEST_MAP = 512  # cells
-MOST_MARKS_SHOWN = 4_000  # more are not moved smoothly
+MOST_MARKS_SHOWN = 2_500  # more are not moved smoothly
 
 
 def explain(graph: Graph, options: Options) -> Json:
@@ -31,7 +32,7 @@ def explain(graph: Graph, options: Options) -> Json:
     shown = nodes_of(pictures)
     cells = max(16, min(LARGEST_MAP, CELLS // max(1, 2 * len(shown))))
     backward = None if missing else Backward(graph, shown, CELLS)
-    formulas = Formulas(pictures[-1])
+    formulas = Formulas(pictures)
     return {
         "title": _title(graph),
         "missing": missing,
@@ -39,6 +40,7 @@ def explain(graph: Graph, options: Options) -> Json:
         "scenes": scenes,
         "opens": opens,
         "nodes": {node.index: _node(node, formulas, backward, cells) for node in shown},
+        "others": backward.others() if backward else {},
         "forward": forward(shown),
         "backward": backward.events if backward else [],
         "weights": backward.weights() if backward else [],
@@ -47,22 +49,27 @@ def explain(graph: Graph, options: Options) -> Json:
 
 
 def _scenes(graph: Graph, options: Options) -> tuple[list[Picture], list[Json], int]:
-    """The pictures, folded and not, each with its scene; and which of them the page opens with."""
-    ends = replace(options, fold=options.fold or 2 * ENDS)
-    folded, drawing, _ = compose(graph, ends)
-    hidden = sum(axis.hidden for axis in folded.axes)
-    if not hidden:
-        return [folded], [scene(folded, drawing, level="primitives", folded=False)], 0
-    note = f"{hidden} steps in the middle are left out here; the panels show them."
-    marks = unfolded(folded)
-    if marks > MOST_MARKS_SHOWN:
-        note += f" With all steps the drawing would have about {marks:,} nodes, too many for a page."
-    scenes = [scene(folded, drawing, level="primitives", folded=True, note=note)]
-    if marks > MOST_MARKS_SHOWN:
-        return [folded], scenes, 0
-    whole, drawing, _ = compose(graph, replace(options, fold=max(len(axis.steps) for axis in folded.axes)))
-    scenes.append(scene(whole, drawing, level="primitives", folded=False))
-    return [folded, whole], scenes, int(marks <= MOST_MARKS and options.fold is None)
+    """The pictures of every level, folded and not, each with its scene; and which of them the page opens with."""
+    pictures, scenes, opens, seen = [], [], 0, set()
+    for level in LEVELS:
+        at_level = replace(options, level=level)
+        folded, drawing, _ = compose(graph, replace(at_level, fold=options.fold or 2 * ENDS))
+        if len(folded.marks) in seen:
+            continue  # this level shows what another one shows
+        seen.add(len(folded.marks))
+        hidden, marks = sum(axis.hidden for axis in folded.axes), unfolded(folded)
+        note = f"{hidden} steps in the middle are left out here; the panels show them." if hidden else ""
+        if marks > MOST_MARKS_SHOWN:
+            note += f" With all steps the drawing would have about {marks:,} nodes, too many for a page."
+        pictures.append(folded)
+        scenes.append(scene(folded, drawing, level=level, folded=bool(hidden), note=note))
+        opens = len(scenes) - 1 if level == options.level else opens
+        if hidden and marks <= MOST_MARKS_SHOWN:
+            whole, drawing, _ = compose(graph, replace(at_level, fold=max(len(axis.steps) for axis in folded.axes)))
+            pictures.append(whole)
+            scenes.append(scene(whole, drawing, level=level, folded=False, note=""))
+            opens += level == options.level and marks <= MOST_MARKS and options.fold is None
+    return pictures, scenes, opens
 
 
 def _why_no_gradients(graph: Graph) -> str | None:

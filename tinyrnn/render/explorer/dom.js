@@ -37,16 +37,17 @@ function digits(value) {
   return text.replace("-", "−").replace("e-", "e−");
 }
 
-// A choice between a few things: buttons of which one is pressed.
+// A choice between a few things: buttons of which one is pressed.  Returns what presses one, with or without its effect.
 function choices(host, options, chosen, choose) {
   const buttons = options.map(([value, text, title]) =>
-    element("button", { type: "button", role: "radio", "aria-checked": String(value === chosen), title, "data-value": value,
-      onclick: () => select(value) }, text));
+    element("button", { type: "button", role: "radio", title, "data-value": value, onclick: () => select(value) }, text));
+  const show = (value) => buttons.forEach((button) => button.setAttribute("aria-checked", String(button.dataset.value === String(value))));
   function select(value) {
-    buttons.forEach((button) => button.setAttribute("aria-checked", String(button.dataset.value === String(value))));
+    show(value);
     choose(value);
   }
+  show(chosen);
   host.replaceChildren(...buttons);
   host.hidden = options.length < 2;
-  return select;
+  return { select, show };
 }

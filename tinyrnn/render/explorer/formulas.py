@@ -16,17 +16,17 @@ _SUPERSCRIPT = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
 
 
 class Formulas:
-    """Formulas of the operations of a picture, in the picture's own symbols."""
+    """Formulas of the operations of a graph, in the symbols of its pictures."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, pictures: list[Picture]) -> None:
         self.symbols: dict[Node, tuple[str, str]] = {}
         self.sequences: dict[Node, tuple[str, str]] = {}  # a leaf that holds all steps: x, of which xₜ is one
-        for mark in picture.marks:
+        for mark in (mark for picture in pictures for mark in picture.marks):
             node, time = mark.node, "" if mark.time is None else str(mark.time)
-            if mark.role in ("activation", "arithmetic", "loss") and mark.label.text == notation.operation(node):
+            if mark.role in ("activation", "gate", "arithmetic", "loss") and mark.label.text == notation.operation(node):
                 if node.name and node not in self.symbols:
                     self.symbols[node] = notation.printable(node.name), time
-            elif mark.role != "arithmetic":
+            elif mark.role not in ("arithmetic", "module"):
                 symbol = mark.label.text, mark.label.subscript(mark.time)
                 if self.symbols.setdefault(node, symbol) != symbol:
                     self.sequences[node] = mark.label.text, mark.label.sub

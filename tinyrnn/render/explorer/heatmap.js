@@ -58,7 +58,7 @@ function heatMap(map, name) {
     canvas.title = `[${row + 1}, ${column + 1}]  ${digits(numbers[row * map.columns + column])}`;
   });
   const fewer = map.rows * map.columns < height * width;
-  const facts = height * width === 1 ? digits(numbers[0]) : `‖·‖ ${digits(map.norm)}   ${digits(map.low)} … ${digits(map.high)}`;
-  return element("div", { class: "map" }, canvas, element("p", { class: "facts" }, facts),
-    fewer ? element("p", { class: "facts" }, `${height} × ${width}, drawn as the means of ${map.rows} × ${map.columns} blocks`) : null);
+  const facts = height * width === 1 ? [digits(numbers[0])] : [`‖·‖ ${digits(map.norm)}`, `${digits(map.low)} … ${digits(map.high)}`];
+  return element("div", { class: "map" }, canvas, element("p", { class: "facts" }, facts.map((fact) => element("span", {}, fact))),
+    fewer ? element("p", { class: "facts" }, `${height} × ${width}, as means of ${map.rows} × ${map.columns} blocks`) : null);
 }

@@ -1,5 +1,7 @@
 // Everything put together.
 
+const LEVELS = { primitives: "Operations", gates: "Gates", cells: "Cells" };
+
 class Explorer {
   constructor() {
     this.scenes = new Map();
@@ -12,7 +14,7 @@ class Explorer {
     this.panels = new Panels(find("panels"), (node) => this.lookAt(node));
     this.describe();
     this.controls();
-    this.setScene(data.scenes[data.opens ?? 0]);
+    this.setScene(data.scenes[data.opens]);
     watchTheme(() => this.repaint(), (printing) => this.paper(printing));
     bindKeys(this);
     this.moved(this.timeline.position);
@@ -22,7 +24,7 @@ class Explorer {
     const { name, steps, operations } = data.title;
     find("name").textContent = name;
     find("summary").textContent = [
-      steps ? `${steps} time ${steps === 1 ? "step" : "steps"}` : null, `${operations} operations`,
+      steps ? `${steps.toLocaleString("en")} time ${steps === 1 ? "step" : "steps"}` : null, `${operations.toLocaleString("en")} operations`,
       data.missing ? `no backward pass: ${data.missing}` : null].filter(Boolean).join(" · ");
     find("phase-forward").style.flexGrow = FORWARD;
     find("phase-backward").style.flexGrow = LAST - FORWARD;
@@ -37,11 +39,11 @@ class Explorer {
     for (const [id, action] of Object.entries(clicks)) find(id).addEventListener("click", action);
     find("slider").max = LAST;
     find("slider").addEventListener("input", (event) => timeline.go(Number(event.target.value)));
-    this.selectMode = choices(find("mode"), MODES, this.mode, (mode) => this.lightUp(mode));
+    this.modes = choices(find("mode"), MODES, this.mode, (mode) => this.lightUp(mode));
     const levels = [...new Set(data.scenes.map((scene) => scene.level))];
-    this.selectLevel = choices(find("level"), levels.map((level) => [level, level]), data.scenes[data.opens ?? 0].level, (level) => this.setScene(this.find({ level })));
-    const folds = [...new Set(data.scenes.map((scene) => scene.folded))];
-    this.selectFold = choices(find("fold"), folds.length > 1 ? [["true", "folded"], ["false", "all steps"]] : [], String(data.scenes[data.opens ?? 0].folded), (folded) => this.setScene(this.find({ folded: folded === "true" })));
+    this.levels = choices(find("level"), levels.map((level) => [level, LEVELS[level]]), null, (level) => this.setScene(this.find({ level })));
+    const folds = data.scenes.some((scene) => scene.folded) ? [[true, "Folded"], [false, "Unfolded"]] : [];
+    this.folds = choices(find("fold"), folds, null, (folded) => this.setScene(this.find({ folded })));
     this.svg.addEventListener("pointerover", (event) => this.hover(event));
     this.svg.addEventListener("pointerleave", () => { find("hover").hidden = true; });
     this.svg.addEventListener("click", (event) => this.click(event));
@@ -60,8 +62,10 @@ class Explorer {
     if (!this.scenes.has(drawn)) this.scenes.set(drawn, new Scene(drawn));
     this.scene = this.scenes.get(drawn);
     find("camera").replaceChildren(this.scene.root);
+    this.levels.show(drawn.level);
+    this.folds.show(drawn.folded);
     this.legend();
-    find("note").textContent = drawn.note ?? "";
+    find("note").textContent = drawn.note;
     find("note").hidden = !drawn.note;
     this.camera.size = this.scene.size;
     this.camera.fit(false);
@@ -72,11 +76,11 @@ class Explorer {
 
   nextLevel() {
     const levels = [...new Set(data.scenes.map((scene) => scene.level))];
-    this.selectLevel(levels[(levels.indexOf(this.drawn.level) + 1) % levels.length]);
+    this.levels.select(levels[(levels.indexOf(this.drawn.level) + 1) % levels.length]);
   }
 
   toggleFold() {
-    if (data.scenes.some((scene) => scene.folded !== this.drawn.folded)) this.selectFold(String(!this.drawn.folded));
+    if (data.scenes.some((scene) => scene.folded !== this.drawn.folded)) this.folds.select(!this.drawn.folded);
   }
 
   nextWeight() {
@@ -100,7 +104,7 @@ class Explorer {
 
   hover(event) {
     const [mark, box] = [this.markOf(event), find("hover")];
-    box.hidden = !mark || this.svg.classList.contains("dragging");
+    box.hidden = !mark || mark === this.chosen || this.svg.classList.contains("dragging");
     if (box.hidden) return;
     box.replaceChildren(...card(mark, this.timeline.position).filter(Boolean));
     const stage = find("stage").getBoundingClientRect();
@@ -127,12 +131,12 @@ class Explorer {
   }
 
   inspect() {
-    const mark = this.chosen ?? (this.timeline.position < LAST ? this.scene.ofNode.get(nodeAt(this.timeline.position))?.at(-1) : null);
+    const mark = this.chosen ?? (this.timeline.position < LAST ? this.shownAt(this.timeline.position) : null);
     find("inspector").replaceChildren(...(mark ? card(mark, this.timeline.position).filter(Boolean) : [
-      element("p", { class: "facts" }, "Point at a node to read it, click it to light up what belongs to it. The arrow keys step through the computation; ? lists all keys.")]));
+      element("p", { class: "facts hint" }, "Point at a node to read it, click it to light up what belongs to it. The arrow keys step through the computation; ? lists all keys.")]));
   }
 
-  setMode(mode) { this.selectMode(mode); }
+  setMode(mode) { this.modes.select(mode); }
 
   lightUp(mode) {
     this.mode = mode;
@@ -174,8 +178,14 @@ class Explorer {
     find("play").setAttribute("aria-label", this.timeline.playing ? "Pause" : "Play");
     find("position").replaceChildren(...this.words(position));
     document.body.dataset.phase = position <= FORWARD && position < LAST ? "forward" : "backward";
-    const mark = position < LAST ? this.scene.ofNode.get(nodeAt(position))?.[0] : null;
+    const mark = position < LAST ? this.shownAt(position) : null;
     if (mark) this.camera.follow(mark);
+  }
+
+  // The mark that an event is about.
+  shownAt(position) {
+    const node = nodeAt(position);
+    return this.scene.ofNode.get(node)?.at(-1) ?? this.scene.marks.find((mark) => mark.inside.includes(node)) ?? null;
   }
 
   words(position) {
@@ -185,8 +195,9 @@ class Explorer {
     const node = data.nodes[index];
     const when = timeOf(node) ? `, ${timeOf(node)}` : "";
     if (position <= FORWARD) return [element("b", {}, `Forward ${position} of ${FORWARD}${when}: `), formula(node.formula ?? symbolOf(index))];
-    const [text, below] = symbolOf(index);
-    return [element("b", {}, `Backward ${position - FORWARD} of ${LAST - FORWARD}${when}: `), formula([`∂L/∂${node.symbol ? text : `(${text})`}`, below ?? "", " is complete"  , ""])];
+    const onward = (this.scene.ofNode.get(index) ?? []).flatMap((mark) => this.scene.into[mark.number]).filter((link) => link.back && link.uses.length);
+    const receivers = onward.map((link, i) => [i ? ", " : "; its shares go on to ", formula([this.scene.marks[link.from].label, this.scene.marks[link.from].below ?? ""])]);
+    return [element("b", {}, `Backward ${position - FORWARD} of ${LAST - FORWARD}${when}: `), adjoint(index), WEIGHTS.has(index) ? " is the sum of all shares" : " is complete", ...receivers.flat()];
   }
 
   help() { find("help").showModal(); }

@@ -54,13 +54,14 @@ def shrunk(matrix: numpy.ndarray, rows: int, columns: int) -> numpy.ndarray:
 
 
 def _grid(shape: tuple[int, ...], cells: int) -> tuple[int, int]:
-    """The largest grid of at most so many cells, about as wide for its height as the matrix."""
+    """The largest grid of at most so many cells, about as wide for its height as the matrix; a few rows or columns stay."""
     rows, columns = shape
     if rows * columns <= cells:
         return rows, columns
-    down = max(1, min(rows, round(math.sqrt(cells * rows / columns)), cells))
-    across = max(1, min(columns, cells // down))
-    return min(rows, cells // across), across
+    few = min(8, math.isqrt(cells))
+    down = min(rows, max(round(math.sqrt(cells * rows / columns)), min(rows, few)))
+    down = min(down, cells // min(columns, few))
+    return down, min(columns, cells // down)
 
 
 def quantised(matrix: numpy.ndarray) -> Json:
@@ -70,6 +71,11 @@ def quantised(matrix: numpy.ndarray) -> Json:
     steps = numpy.divide(matrix, unit or 1.0, where=finite, out=numpy.zeros(matrix.shape))
     codes = numpy.where(finite, numpy.rint(steps) + 128, 0).astype("uint8")
     return {"codes": b64encode(codes.tobytes()).decode(), "unit": number(unit)}
+
+
+def norm(array: Any) -> float | str:
+    """The square root of the sum of all squares."""
+    return number(numpy.linalg.norm(backend.to_host(array)))
 
 
 def number(value: Any, digits: int = 9) -> float | str:

@@ -6,26 +6,35 @@ class Panels {
     this.maps = [];
     this.curves = [];
     const { states, gates } = data.tracks;
+    const scopes = [...new Set([...states, ...gates].map((track) => track.scope))];
+    const names = shortNames(scopes);
+    this.module = new Map(scopes.map((scope, i) => [scope, scopes.length > 1 ? names[i] : ""]));
+    host.classList.toggle("modules", scopes.length > 1);
     host.append(
-      this.figure("Hidden states", states.map((track) => this.map(track)), states),
-      this.figure("Gates and functions", gates.map((track) => this.map(track)), gates),
+      this.figure("Hidden states", states), this.figure("Gates", gates),
       this.gradients(states.filter((track) => track.gradient_norms.some((norm) => norm !== null))));
   }
 
-  figure(title, rows, tracks) {
-    const first = tracks[0];
+  figure(title, tracks) {
+    const batch = Math.max(1, ...tracks.map((track) => track.batch));
     const said = [];
-    if (first && first.batch > 1) said.push(`sequence 1 of ${first.batch}`);
-    if (tracks.some((track) => track.rows * track.columns < track.shape[0] * track.shape[1])) said.push("means of neighbours");
+    if (tracks.some((track) => track.rows < track.shape[0])) said.push(`${tracks[0].shape[0]} units drawn as means in ${tracks[0].rows} rows`);
+    if (tracks.some((track) => track.columns < track.shape[1])) said.push(`${tracks[0].shape[1]} steps drawn as means in ${tracks[0].columns} columns`);
     return element("figure", { class: "panel" },
-      element("figcaption", {}, element("b", {}, title), said.length ? ` ${said.join(", ")}` : "", element("span", { class: "scale" }, "−", element("i"), "+")),
-      element("div", { class: "rows" }, rows.length ? rows : element("p", { class: "facts" }, "— none in this graph")),
-      first ? this.axis(first) : null);
+      element("figcaption", {}, element("b", {}, title), tracks.length ? element("span", { class: "scale", title: "red is negative, blue is positive" }, "−", element("i"), "+") : null),
+      element("div", { class: "rows" }, tracks.length ? tracks.map((track) => this.map(track)) : element("p", { class: "facts" }, "— none in this graph")),
+      tracks.length ? this.axis(tracks[0], batch > 1 ? `sequence 1 of ${batch}` : "") : null,
+      said.length ? element("p", { class: "said" }, said.join("; ")) : null);
   }
 
-  axis(track) {
+  axis(track, said = "") {
     const steps = [...track.steps].sort((a, b) => a - b);
-    return element("div", { class: "axis" }, element("span", {}, `t = ${steps[0] + 1}`), element("span", {}, steps.length > 1 ? `${steps.at(-1) + 1}` : ""));
+    return element("div", { class: "axis" }, element("span", {}, `t = ${steps[0] + 1}`), element("span", {}, said),
+      element("span", {}, steps.length > 1 ? `t = ${steps.at(-1) + 1}` : ""));
+  }
+
+  label(track) {
+    return element("span", { class: "label", title: track.scope }, formula([track.name, "t"]), element("small", {}, this.module.get(track.scope)));
   }
 
   map(track) {
@@ -38,8 +47,7 @@ class Panels {
     });
     canvas.addEventListener("click", (event) => this.jump(track.nodes[this.nodeOf(track, this.cell(canvas, track, event)[1])]));
     this.maps.push({ track, canvas, numbers, limit });
-    const label = element("span", { class: "label", title: track.scope }, formula([track.name, "t"]));
-    return element("div", { class: "row" }, label, canvas);
+    return element("div", { class: "row" }, this.label(track), canvas);
   }
 
   cell(canvas, track, event) {
@@ -55,8 +63,12 @@ class Panels {
   // ‖∂L/∂hₜ‖ over t, on a logarithmic scale.
   gradients(tracks) {
     const norms = tracks.flatMap((track) => track.gradient_norms).filter((norm) => Number.isFinite(norm) && norm > 0);
-    const caption = element("figcaption", {}, element("b", {}, "Norm of the gradient"), tracks.map((track, i) =>
-      element("span", { class: `key curve${i % 4}` }, formula(["∂L/∂" + track.name, "t"]))));
+    const scopes = [...new Set(tracks.map((track) => track.scope))];
+    const names = [...new Set(tracks.map((track) => track.name))];
+    const style = (track) => scopes.length === 1 ? `curve${names.indexOf(track.name) % 4}` : `curve${scopes.indexOf(track.scope) % 4} dash${names.indexOf(track.name) % 3}`;
+    const caption = element("figcaption", {}, element("b", {}, "Gradient norm"), element("span", { class: "keys" }, tracks.map((track) =>
+      element("span", { class: `curve-key ${style(track)}` }, shape("svg", { viewBox: "0 0 20 6", "aria-hidden": "true" }, shape("path", { d: "M0,3H20" })),
+        formula(["∂L/∂" + track.name, "t"]), scopes.length > 1 && names.indexOf(track.name) === 0 ? element("small", {}, this.module.get(track.scope)) : null))));
     if (!norms.length) {
       return element("figure", { class: "panel" }, caption, element("div", { class: "rows" }, element("p", { class: "facts" }, `— ${data.missing ?? "no state gets a gradient"}`)));
     }
@@ -67,8 +79,8 @@ class Panels {
       const y = this.level(power, low, high);
       if ((power - low) % Math.ceil((high - low) / 4) === 0) chart.append(shape("line", { class: "grid", x1: 0, x2: 300, y1: y, y2: y, "vector-effect": "non-scaling-stroke" }));
     }
-    tracks.forEach((track, i) => {
-      const line = shape("polyline", { class: `curve${i % 4}`, "vector-effect": "non-scaling-stroke" });
+    tracks.forEach((track) => {
+      const line = shape("polyline", { class: style(track), "vector-effect": "non-scaling-stroke" });
       chart.append(line);
       const steps = track.nodes.length;
       const points = track.nodes.map((node, k) => {

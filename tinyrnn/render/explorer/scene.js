@@ -1,6 +1,7 @@
 // One drawing as SVG: built once, then only classes change.
 
 const UNIT = 10; // whole numbers are tenths of a point
+const LONG = 1500; // points; to dash a line far beyond the window takes time, and shows nothing
 const RADIUS = { round: 5, square: 0.5 };
 
 class Scene {
@@ -47,7 +48,7 @@ class Scene {
     return shape("text", { x: x / UNIT, y: y / UNIT + size * 0.34, "text-anchor": anchor, "font-size": size }, text);
   }
 
-  mark([node, x, y, width, height, role, label, below, kin, column], number, layer) {
+  mark([node, x, y, width, height, role, label, below, kin, inside], number, layer) {
     [x, y, width, height] = [x, y, width, height].map((length) => length / UNIT);
     const form = data.roles[role].shape;
     const outline = form === "ellipse"
@@ -58,7 +59,8 @@ class Scene {
     const group = shape("g", { class: `mark ${role}`, "data-mark": number, tabindex: -1, role: "img",
       "aria-label": `${label}${below ? ` ${below}` : ""}, ${data.roles[role].legend}` }, outline, text);
     this.group(layer, x - width / 2, x + width / 2).append(group);
-    return { number, node, x, y, width, height, role, label, below, kin, column, group, state: "" };
+    const passed = inside.filter((part) => reachedAt.has(part));
+    return { number, node, x, y, width, height, role, label, below, kin, inside, group, state: "", first: passed[0] ?? null };
   }
 
   link(link, layer, backs) {
@@ -88,7 +90,8 @@ class Scene {
     const [dx, dy] = [(x1 - x0) * 0.36, (y1 - y0) * 0.36];
     const line = `M${points[0]}C${points.slice(1).join(" ")}`;
     const head = `M${x1},${y1}L${x0 - dy},${y0 + dx}L${x0 + dy},${y0 - dx}Z`;
-    const drawn = shape("g", { class: kind, style }, shape("path", { class: "line", d: line }), shape("path", { class: "tip", d: head }));
+    const long = points.length > 1 && Math.abs(x1 - points[0][0]) > LONG ? " long" : "";
+    const drawn = shape("g", { class: kind + long, style }, shape("path", { class: "line", d: line }), shape("path", { class: "tip", d: head }));
     group.append(drawn);
     return drawn;
   }
@@ -112,8 +115,8 @@ class Scene {
     for (const mark of this.marks) {
       const state = [
         isComputed(mark.node, position) ? "" : "pending",
-        isReached(mark.node, position) ? "reached" : "",
-        playing && mark.node === now ? "now" : "",
+        (mark.first === null ? isReached(mark.node, position) : mark.first >= passed) ? "reached" : "",
+        playing && (mark.node === now || mark.inside.includes(now)) ? "now" : "",
       ].join(" ");
       if (state === mark.state) continue;
       mark.state = state;

@@ -38,7 +38,8 @@ def scene(picture: Picture, drawing: Drawing, **kind: Any) -> Json:
         size = paper.lengths(box.width, box.height)
         alike = kin.setdefault(mark.slot, len(kin))
         label = mark.label.text, mark.label.subscript(mark.time)
-        marks.append([mark.node.index, *paper.at((box.x, box.y)), *size, mark.role, *label, alike, mark.column])
+        inside = sorted({part.node.index for part in mark.inside if part.node.op})
+        marks.append([mark.node.index, *paper.at((box.x, box.y)), *size, mark.role, *label, alike, inside])
     return {
         **kind,
         "size": paper.lengths(x1 - x0, y1 - y0),

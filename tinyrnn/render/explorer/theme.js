@@ -6,13 +6,19 @@ let onPaper = false;
 
 const currentTheme = () => (onPaper ? "light" : chosenTheme ?? (systemDark.matches ? "dark" : "light"));
 
-function applyTheme(changed) {
-  document.documentElement.dataset.theme = currentTheme();
-  changed();
+function applyTheme() {
+  const theme = currentTheme();
+  document.documentElement.dataset.theme = theme;
+  const other = theme === "dark" ? "Light" : "Dark";
+  find("theme").textContent = other;
+  find("theme").setAttribute("aria-label", `${other} theme`);
 }
 
 function watchTheme(changed, printed) {
-  const apply = () => applyTheme(changed);
+  const apply = () => {
+    applyTheme();
+    changed();
+  };
   systemDark.addEventListener("change", apply);
   find("theme").addEventListener("click", () => {
     chosenTheme = currentTheme() === "dark" ? "light" : "dark";
@@ -23,5 +29,5 @@ function watchTheme(changed, printed) {
     apply();
     printed(onPaper);
   });
-  document.documentElement.dataset.theme = currentTheme();
+  applyTheme();
 }

@@ -8,10 +8,14 @@ class Timeline {
     this.timer = null;
   }
 
-  // Another scene shows other nodes.
+  // Another scene shows other nodes; one that stands for several is complete with the last of them, backwards with the first.
   over(scene) {
+    const firsts = new Set(scene.marks.map((mark) => mark.first));
     this.stops = [0];
-    for (let position = 1; position <= LAST; position++) if (scene.ofNode.has(nodeAt(position))) this.stops.push(position);
+    for (let position = 1; position <= LAST; position++) {
+      const node = nodeAt(position);
+      if (scene.ofNode.has(node) || (position > FORWARD && firsts.has(node))) this.stops.push(position);
+    }
     if (this.stops[this.stops.length - 1] !== LAST) this.stops.push(LAST);
   }
 

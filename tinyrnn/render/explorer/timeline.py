@@ -6,11 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-import numpy
-
-from ... import backend
 from ...tape import Graph, Node
-from .numbers import Json, heat_map, number
+from .. import notation
+from .numbers import Json, heat_map, norm
 
 
 class Backward:
@@ -35,6 +33,7 @@ class Backward:
     def __init__(self, graph: Graph, shown: list[Node], cells: int) -> None:
         self.events: list[int] = []
         self.arrivals: dict[int, list[tuple[int, float | str]]] = defaultdict(list)
+        self.unseen: set[Node] = set()
         self.piles = {node: _Pile(node) for node in graph.nodes if node.trainable}
         drawn = set(shown)
         readers = {node for node in drawn if node.op}
@@ -49,14 +48,20 @@ class Backward:
             if into in self.piles:
                 self.piles[into].add(through, share, each if through in readers else 0)
             elif into in drawn:
-                self.arrivals[into.index].append((through.index, _norm(share)))
+                self.arrivals[into.index].append((through.index, norm(share)))
+                if through not in readers:
+                    self.unseen.add(through)
         for node in self.piles:
             if node in drawn:
                 self.events.append(node.index)
 
+    def others(self) -> dict[int, Json]:
+        """What is not drawn, but hands on a share to something that is."""
+        return {node.index: {"sign": notation.operation(node), "step": node.step} for node in self.unseen}
+
     def weights(self) -> list[Json]:
         """The weights that get a gradient, each with its shares in the order of their arrival."""
-        return [pile.json() for pile in self.piles.values() if pile.shares]
+        return [pile.json() for pile in self.piles.values() if pile.through]
 
 
 class _Pile:
@@ -64,22 +69,30 @@ class _Pile:
 
     def __init__(self, node: Node) -> None:
         self.node, self.sum = node, None
-        self.shares: list[Json] = []
+        self.through: list[Node] = []
+        self.norms: list[float | str] = []
+        self.sum_norms: list[float | str] = []
+        self.maps: dict[int, tuple[Json | None, Json | None]] = {}  # of the shares that come through what is drawn
 
     def add(self, through: Node, share: Any, cells: int) -> None:
         self.sum = share if self.sum is None else self.sum + share
-        entry: Json = {"through": through.index, "step": through.step}
-        entry |= {"norm": _norm(share), "sum_norm": _norm(self.sum)}
         if cells:
-            entry |= {"share": heat_map(share, cells), "sum": heat_map(self.sum, cells)}
-        self.shares.append(entry)
+            self.maps[len(self.through)] = heat_map(share, cells), heat_map(self.sum, cells)
+        self.through.append(through)
+        self.norms.append(norm(share))
+        self.sum_norms.append(norm(self.sum))
 
     def json(self) -> Json:
-        return {"node": self.node.index, "shares": self.shares, "norm": _norm(self.sum)}
-
-
-def _norm(array: Any) -> float | str:
-    return number(numpy.linalg.norm(backend.to_host(array)))
+        modules = dict.fromkeys(".".join(node.scope) for node in self.through)
+        return {
+            "node": self.node.index,
+            "module": ", ".join(map(notation.printable, filter(None, modules))),
+            "through": [node.index for node in self.through],
+            "steps": [node.step for node in self.through],
+            "norms": self.norms,
+            "sum_norms": self.sum_norms,
+            "maps": self.maps,
+        }
 
 
 def forward(shown: Iterable[Node]) -> list[int]:

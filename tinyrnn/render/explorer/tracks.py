@@ -9,7 +9,7 @@ import numpy
 
 from ... import backend
 from ...tape import Graph, Node
-from .numbers import Json, number, quantised, shrunk
+from .numbers import Json, norm, quantised, shrunk
 
 UNITS, STEPS = 64, 600  # more are averaged
 _GATES = {"sigmoid": "σ", "tanh": "tanh", "relu": "relu"}
@@ -64,7 +64,7 @@ def _track(state: bool, nodes: list[Node]) -> Json:
         **quantised(small),
     }
     if state:
-        track["gradient_norms"] = [_norm(n.gradient) for n in nodes]
+        track["gradient_norms"] = [None if n.gradient is None else norm(n.gradient) for n in nodes]
     return track
 
 
@@ -72,7 +72,3 @@ def _first_row(array: Any) -> numpy.ndarray:
     """Of a batch the first sequence, flat."""
     host = numpy.asarray(backend.to_host(array), dtype="float64")
     return host[0].ravel() if host.ndim > 1 else host.ravel()
-
-
-def _norm(gradient: Any) -> float | str | None:
-    return None if gradient is None else number(numpy.linalg.norm(backend.to_host(gradient)))
