@@ -103,7 +103,9 @@ def draw(graph: Graph, **options: Any) -> Drawing:
 def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legend.Sample]]:
     """What is drawn, where it is drawn, and what the legend says of gradients: a mark's box has its number as its name."""
     both_ways = chosen.passes != "forward"
-    if chosen.gradients or both_ways:
+    if both_ways:
+        graph = graph.with_gradients().with_backward()
+    elif chosen.gradients:
         graph = graph.with_gradients()
     elif chosen.values:
         graph = graph.with_values()
@@ -116,7 +118,7 @@ def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legen
     unrolled.draw(drawing, places)
     scale = None
     if both_ways:
-        scale = backward.draw(drawing, picture, places, graph.flow or {}, chosen.passes == "both", chosen.gradients)
+        scale = backward.draw(drawing, picture, places, graph, chosen.passes == "both", chosen.gradients)
     elif chosen.gradients:
         scale = flow.draw(drawing, places, graph.flow or {})
     return picture, drawing, scale.legend() if scale else []

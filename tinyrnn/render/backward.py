@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ..tape import Graph
 from . import joints
+from .adjoints import Adjoints
 from .copies import with_copies
 from .drawing import Drawing
 from .flow import Flow, Scale, norms
@@ -20,7 +22,7 @@ def prepare(picture: Picture, flow: Flow) -> Picture:
     return picture
 
 
-def draw(drawing: Drawing, picture: Picture, places: Unrolled, flow: Flow, over: bool, widths: bool) -> Scale | None:
+def draw(drawing: Drawing, picture: Picture, places: Unrolled, graph: Graph, over: bool, widths: bool) -> Scale | None:
     """Draw the backward pass over the forward one, or in its place.
 
     Parameters
@@ -30,7 +32,8 @@ def draw(drawing: Drawing, picture: Picture, places: Unrolled, flow: Flow, over:
     picture : Picture
         Prepared (see `prepare`).
     places : Unrolled
-    flow : Flow
+    graph : Graph
+        With its gradients and its backward pass.
     over : bool
         Is it drawn over the forward pass, or in its place?
     widths : bool
@@ -41,8 +44,9 @@ def draw(drawing: Drawing, picture: Picture, places: Unrolled, flow: Flow, over:
     Scale or None
         That of the widths, for the legend.
     """
+    flow = graph.flow or {}
     scale = Scale(list(norms(picture.links, flow).values())) if widths else None
-    mirror = Mirror(picture, places, drawing, flow, scale, over)
+    mirror = Mirror(picture, places, drawing, flow, Adjoints(graph, picture), scale, over)
     back = mirror.draw()
     Rails(mirror, back).draw()
     if not over:

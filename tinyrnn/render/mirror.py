@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections import Counter
 
 from . import curve, style
+from .adjoints import Adjoints
 from .curve import Chain
 from .drawing import Arrow, Box, Drawing, Frame, Text
 from .flow import Flow, Scale, norms
-from .picture import AFTER, Link, Picture
+from .picture import AFTER, Link, Mark, Picture
 from .style import Stroke
 from .unrolled import Unrolled
 
 TURN, ENTRY = 30.0, 18.0  # from the forward pass to the backward one; the arrow into one that stands alone
+_SIZED = ("gradient", "share", "sum", "gradient of parameter")
 WITHIN, BETWEEN = Stroke(style.GRADIENT, 1.1, "dashed"), Stroke(style.GRADIENT, 1.6, "dashed")  # a step, and two steps
 
 
@@ -35,6 +37,8 @@ class Mirror:
     forward : Drawing
         The forward pass.
     flow : Flow
+    adjoints : Adjoints
+        The recorded backward pass.
     scale : Scale or None
         How wide the arrows are, if their width tells a norm.
     over : bool
@@ -42,9 +46,16 @@ class Mirror:
     """
 
     def __init__(
-        self, picture: Picture, unrolled: Unrolled, forward: Drawing, flow: Flow, scale: Scale | None, over: bool
+        self,
+        picture: Picture,
+        unrolled: Unrolled,
+        forward: Drawing,
+        flow: Flow,
+        adjoints: Adjoints,
+        scale: Scale | None,
+        over: bool,
     ) -> None:
-        self.unrolled, self.forward, self.scale, self.over = unrolled, forward, scale, over
+        self.unrolled, self.forward, self.adjoints, self.scale, self.over = unrolled, forward, adjoints, scale, over
         self.axis = forward.bounds()[3] + TURN / 2
         self.links = {(f"m{link.tail.number}", f"m{link.head.number}"): link for link in picture.links}
         self.norms = norms(picture.links, flow)
@@ -82,8 +93,21 @@ class Mirror:
         assert back is not None  # `reflect` gave every mark one
         role = "bend" if back.role == "copy of gradient" and self.leaving[mark] == 1 else back.role
         return Box(
-            box.x, self.y(box.y), box.width, box.height, role, back.label, back.time, back.rows, back.title, f"b{mark.number}"
+            box.x, self.y(box.y), box.width, box.height, role, back.label, back.time, back.rows, self.tip(mark), f"b{mark.number}"
         )
+
+    def tip(self, mark: Mark) -> str:
+        """What a reader who points at what meets a mark is told: what it is, how it was computed, and how large it is."""
+        back, adjoints = mark.back, self.adjoints
+        assert back is not None
+        name = f"∂L/∂{(mark.copy_of or mark).title}"
+        if back.role == "sum":
+            what = [f"{name}: {adjoints.terms(mark.node)} shares"]
+        else:
+            what = [f"{back.title} = {name}" if back.role == "gradient" else back.title or name]
+        what += dict.fromkeys(node.op for node in adjoints.shown.get(mark, ()) if node.op)
+        size = adjoints.size(mark) if back.role in _SIZED else None
+        return "  ·  ".join([*what, f"‖·‖ = {size:.3g}"] if size is not None else what)
 
     def arrow(self, link: Link, forward: Chain) -> Arrow:
         chain = [(x, self.y(y)) for x, y in reversed(forward)]

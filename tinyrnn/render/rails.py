@@ -6,10 +6,13 @@ A rail for each weight runs through time as the backward pass does and collects 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import Any
 
 from . import curve, style
 from .curve import Point
 from .drawing import Arrow, Box, Drawing, Text
+from .flow import length
 from .mirror import BETWEEN, Mirror
 from .picture import Label, Mark
 from .reflection import whole
@@ -77,21 +80,46 @@ class Rails:
     def rail(self, marks: list[Mark], y: float, label: Label) -> None:
         """From the first share that arrives to the whole gradient."""
         way = 1 if self.x(marks[0]) < self.x(marks[-1]) else -1
+        total = self.mirror.adjoints.share(marks[0])
         latest, corners = f"b{marks[0].number}", [*self.riser(marks[0]), (self.x(marks[0]), y)]
-        for mark in marks[1:]:
-            x, share, plus = self.x(mark), f"b{mark.number}", f"sum{mark.number}"
-            self.arrow([*self.riser(mark), (x, y - self.out * HALF)], (share, plus))
-            self.arrow([*corners, (x - way * HALF, y)], (latest, plus))
-            self.drawing.boxes.append(Box(x, y, style.CIRCLE, style.CIRCLE, "sum", Label("+"), name=plus))
-            latest, corners = plus, [(x + way * HALF, y)]
+        for before, mark in pairwise(marks):
+            if (gap := self.gap(before, mark)) is not None:  # the shares of the steps left out
+                more = self.mirror.adjoints.hidden_share(marks)
+                latest, corners, total = self.add(Label("+ ⋯ +"), gap, y, way, (latest, corners, total), more)
+            share, x = self.mirror.adjoints.share(mark), self.x(mark)
+            self.arrow([*self.riser(mark), (x, y - self.out * HALF)], (f"b{mark.number}", f"sum{len(self.drawing.boxes)}"), share)
+            latest, corners, total = self.add(Label("+"), x, y, way, (latest, corners, total), share)
         steps = [p for (_, column), p in self.places.items() if isinstance(column, int)] or list(self.places.values())
         edges = [p.right if way > 0 else p.x for p in steps] + [self.x(marks[-1]) + way * HALF]
         end = (max if way > 0 else min)(edges) + way * MARGIN
         wide = style.label_width(label, None) + 11.0
         gradient = f"gradient{marks[0].number}"
-        self.arrow([*corners, (end, y)], (latest, gradient))
-        box = Box(end + way * wide / 2, y, wide, style.HEIGHT, "gradient of parameter", label, name=gradient)
-        self.drawing.boxes.append(box)
+        self.arrow([*corners, (end, y)], (latest, gradient), total)
+        tip = f"{label.title(None)}: the sum of {self.mirror.adjoints.terms(marks[0].node)} shares{_size(total)}"
+        place = end + way * wide / 2, y, wide, style.HEIGHT
+        self.drawing.boxes.append(Box(*place, "gradient of parameter", label, tip=tip, name=gradient))
 
-    def arrow(self, corners: list[Point], ends: tuple[str, str]) -> None:
-        self.drawing.arrows.append(Arrow(curve.rounded(corners), BETWEEN, ends=ends))
+    def add(self, label: Label, x: float, y: float, way: int, so_far: tuple[str, list[Point], Any], share: Any) -> tuple:
+        """A "+" on a rail: what comes from there, and all that has been added up with it."""
+        latest, corners, total = so_far
+        total = None if total is None or share is None else total + share
+        plus, half = f"sum{len(self.drawing.boxes)}", max(HALF, style.label_width(label, None) / 2 + 5.0)
+        self.arrow([*corners, (x - way * half, y)], (latest, plus), so_far[2])
+        tip = "the shares so far, added up" + _size(total)
+        self.drawing.boxes.append(Box(x, y, 2 * half, style.CIRCLE, "sum", label, tip=tip, name=plus))
+        return plus, [(x + way * half, y)], total
+
+    def gap(self, before: Mark, after: Mark) -> float | None:
+        """The middle of the gap between two marks, if there are steps left out between them."""
+        if before.axis != after.axis or before.axis not in self.mirror.unrolled.gaps:
+            return None
+        x = sum(self.mirror.unrolled.gaps[before.axis]) / 2
+        return x if (self.x(before) < x) != (self.x(after) < x) else None
+
+    def arrow(self, corners: list[Point], ends: tuple[str, str], gradient: Any) -> None:
+        stroke = BETWEEN if gradient is None else self.mirror.stroke(length(gradient), between=True)
+        self.drawing.arrows.append(Arrow(curve.rounded(corners), stroke, _size(gradient), ends))
+
+
+def _size(gradient: Any) -> str:
+    return "" if gradient is None else f"  ·  ‖·‖ = {length(gradient):.3g}"
