@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from ..tape import Graph, Node
@@ -54,6 +54,7 @@ class Adjoints:
 
     def _place(self, picture: Picture) -> None:
         drawn = {mark.node for mark in picture.marks if mark.copy_of is None}
+        read: dict[Mark, set[Node]] = defaultdict(set)  # where what a mark stands for begins
         for mark in picture.marks:
             if mark.copy_of is None:
                 self.operations.setdefault(mark.node, mark)
@@ -70,11 +71,22 @@ class Adjoints:
                 way = () if link.over else trail(source.node, argument, drawn)[1:]
                 if source.role == "parameter":
                     self.uses[source].append((*way, result)[0])
-                self.operations.setdefault(result, link.head)
-                self.results.setdefault(result, link.head)
+                read[link.head].add(argument)
                 for node in way:
                     self.operations.setdefault(node, link)
                     self.results.setdefault(node, link)
+        for mark in picture.marks:
+            self._place_inside(mark, read[mark])
+
+    def _place_inside(self, mark: Mark, ends: Set[Node]) -> None:
+        """What else a mark stands for: the operations behind the drawn one, up to what they read."""
+        todo = [mark.node]
+        while todo:
+            for node in todo.pop().inputs:
+                inside = isinstance(node, Node) and node.op and node.differentiable and node not in ends
+                if inside and node not in self.operations:
+                    self.operations[node] = self.results[node] = mark  # type: ignore[index]
+                    todo.append(node)  # type: ignore[arg-type]
 
     def _place_end(self, output: Node) -> None:
         """What only passes on the loss, as a sum with one term does, is not drawn: the loss stands for it."""
