@@ -29,7 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when NumPy is imported
 import numpy as np
 
 import tinyrnn as tr
-from tinyrnn import backend, io, nn, optim
+from tinyrnn import backend, io, nn, optim, plots
 
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 PACKAGES = ("matplotlib", "pygraphviz", "safetensors", "tqdm")
@@ -294,47 +294,20 @@ def draw_hidden_states(model: CharacterModel, corpus: Corpus, path: Path, charac
 
     A unit that changes slowly keeps something in mind for many characters.
     """
-    from matplotlib.figure import Figure
-
     start = corpus.held_out.find("\n\n") + 2  # a paragraph begins
     text = corpus.held_out[start : start + characters]
     with tr.no_grad():
         y, _ = model.layers(model.embedding(on_device(corpus.encode(text)[:, None])))
-    h = y.numpy()[:, 0]
-    change = np.abs(np.diff(h, axis=0)).mean(axis=0) / h.std(axis=0)
-    slowest = np.argsort(change)[:units]
-
-    figure = Figure(figsize=(0.16 * len(text) + 1.4, 0.16 * len(slowest) + 0.8), layout="constrained")
-    axes = figure.add_subplot()
-    image = axes.pcolormesh(h.T[slowest], cmap="RdBu", vmin=-1, vmax=1, edgecolors="white", linewidth=0.4)
-    visible = str.maketrans(
-        {" ": "\N{MIDDLE DOT}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "\t": "\N{RIGHTWARDS ARROW}"}
-    )
-    axes.set_xticks(np.arange(len(text)) + 0.5, list(text.translate(visible)), family="monospace", fontsize=10)
-    axes.set_yticks([])
-    axes.tick_params(length=0)
-    axes.invert_yaxis()
-    axes.spines[:].set_visible(False)
+    axes = plots.heatmap(y, text=text, units=units, limit=1.0)
     axes.set_xlabel("the character just read")
-    axes.set_ylabel(f"the {len(slowest)} slowest of {h.shape[1]} hidden units")
-    figure.colorbar(image, label="h", ticks=[-1, 0, 1], pad=0.01, fraction=0.02).outline.set_visible(False)
-    figure.savefig(path, dpi=150)
+    axes.set_ylabel(f"the {min(units, y.shape[2])} slowest of {y.shape[2]} hidden units")
+    axes.figure.savefig(path, dpi=150)
 
 
 def draw_loss(losses: list[float], validation: dict[int, float], path: Path) -> None:
     """Bits per character against steps, on the text that is learnt from and on the text that is not."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(range(1, len(losses) + 1), losses, color="#0072B2", linewidth=0.8, alpha=0.6, label="training, each window")
-    axes.plot(list(validation), list(validation.values()), "o-", color="#D55E00", markersize=4, label="validation, unseen text")
-    axes.set_xlabel("step")
-    axes.set_ylabel("bits per character")
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    axes = plots.loss_curve({"training, each window": losses}, validation=validation, label="bits per character")
+    axes.figure.savefig(path, dpi=150)
 
 
 # -- the command line --------------------------------------------------------------------------------------------

@@ -311,6 +311,8 @@ def test_they_draw_on_the_axes_given():
         assert one(ax) is ax
     drawn(axes[0, 0])
     assert pyplot.get_fignums() == [figure.number]
+    parts = pyplot.figure(layout="constrained").subfigures(1, 2)
+    plots.heatmap(y, ax=parts[1].subplots())
 
 
 def test_arrays_of_a_gpu(fake_cupy):

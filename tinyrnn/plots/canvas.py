@@ -76,7 +76,7 @@ def over_steps(ax: Any, steps: Sequence[numpy.ndarray]) -> None:
 
 def colour_bar(ax: Any, mappable: Any, label: str, **options: Any) -> Any:
     """A bar of colours beside the Axes, as high as they are drawn; its own Axes are returned."""
-    wide = ax.get_position().width * ax.figure.get_figwidth()  # inches
+    wide = ax.bbox.width / ax.figure.dpi  # inches
     beside = ax.inset_axes((1 + 0.1 / wide, 0.0, 0.13 / wide, 1.0))
     bar = ax.figure.colorbar(mappable, cax=beside, label=label, **options)
     bar.outline.set_visible(False)

@@ -11,7 +11,8 @@ from ..bptt import ContributionMatrix
 from .canvas import MISSING, canvas, colour_bar, numbers, one_sequence, whole_numbers
 
 VISIBLE = str.maketrans({" ": "\N{MIDDLE DOT}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "\t": "\N{RIGHTWARDS ARROW}"})
-FEW = 120  # steps, or units, that are drawn with lines between them and may have a label each
+FEW = 120  # steps, or units, that may have a label each
+GAP = 0.07  # inches: smaller cells have no lines between them
 
 
 def heatmap(
@@ -232,10 +233,10 @@ def _draw(
         extent=(0.5, columns + 0.5, rows + 0.5, 0.5),
         interpolation="nearest" if max(rows, columns) <= 2000 else "auto",
     )
-    for axis, count in ((ax.xaxis, columns), (ax.yaxis, rows)):
-        if count > 1 and count <= FEW:
+    inches = ax.bbox.width / ax.figure.dpi / columns, ax.bbox.height / ax.figure.dpi / rows  # of one cell
+    if min(inches) > GAP:
+        for axis, count in ((ax.xaxis, columns), (ax.yaxis, rows)):
             axis.set_ticks(numpy.arange(1, count) + 0.5, minor=True)
-    if max(rows, columns) <= FEW:
         ax.grid(which="minor", color="white", linewidth=0.4)
     ax.tick_params(which="minor", length=0)
     ax.tick_params(length=0 if below else 3)

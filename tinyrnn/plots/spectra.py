@@ -60,7 +60,8 @@ def jacobian_spectrum(jacobians: Jacobians | Mapping[str, Jacobians], *, count: 
             fade = {"alpha": 1.0 if i == 0 else 0.35} if several else {}
             ax.plot(back, array[:, i], linewidth=1.8 if i == 0 else 1.0, label=name if i == 0 else None, **style, **fade, **dot)
     ax.axhline(1, color=INK, linewidth=0.8, linestyle=":")
-    plain(ax, "steps back", r"singular values of $\partial s_T/\partial s_{T-k}$")
+    drawn = "largest singular value" if all(array.shape[1] == 1 for array in values.values()) else "singular values"
+    plain(ax, "steps back, k", rf"{drawn} of $\partial s_T/\partial s_{{T-k}}$")
     over_steps(ax, [numpy.arange(len(array)) + 1 for array in values.values()])
     if several:
         ax.legend(frameon=False)
