@@ -63,7 +63,7 @@ def fold(graph: Graph) -> Fold:
         sections, knotted = schedule(list(operations.values()))
         if not knotted:
             return folding.result(sections, operations)
-        folding.change(loosen(knotted))
+        folding.change(loosen(knotted, folding.lone))
 
 
 class _Folding:
@@ -86,6 +86,7 @@ class _Folding:
         self.patterns = Patterns(self.teams, self.homes)
         self.dirty = set(self.teams)
         self.latest_key = max(self.teams, default=0)
+        self.lone = {node for team in self.teams.values() if len(team.nodes) == 1 for node in team.nodes.values()}
         for key in list(self.teams):
             self._dissolve_single(key)
 
@@ -98,7 +99,8 @@ class _Folding:
             self.dirty = set()
             for node, reason in strays.items():
                 self._remove(node)
-                self.strays[node] = reason
+                if reason:
+                    self.strays[node] = reason
 
     def _remove(self, node: Node) -> None:
         key, step = self.homes[node.index]
@@ -116,31 +118,37 @@ class _Folding:
                 self.homes[node.index] = OUTSIDE, 0
             del self.teams[key]
 
-    def change(self, runs: Mapping[Operation, Mapping[int, Any] | None]) -> None:
-        """Move operations to other runs, step by step, or out of all loops (None)."""
+    def change(self, runs: Mapping[Operation, Mapping[int | None, Any] | None]) -> None:
+        """Move operations to other runs, step by step, into one, or out of all (None)."""
+        absorbed = {operation.node.moment for operation, run_of in runs.items() if operation.loop is None}
+        for node in [n for n in self.lone if n.moment in absorbed and (n.of is None or n.of.moment is not None)]:
+            self._join({node.moment.step: node}, {node.moment.step: node.moment.run})
+            self.lone.discard(node)
         for operation, run_of in runs.items():
-            nodes = dict(operation.nodes)
-            key = self.homes[operation.node.index][0]
-            self.dirty |= self.patterns.readers.get(key, set())
-            del self.teams[key]
-            for node in nodes.values():
-                self.homes[node.index] = OUTSIDE, 0
-            if run_of is None:
-                self.strays.update(dict.fromkeys(nodes.values(), "what it takes part in does not fold"))
-                continue
-            fresh: dict[Any, int] = {}
-            for step, node in nodes.items():
-                assert step is not None
-                run = run_of[step]
-                if run not in fresh:
-                    self.latest_key += 1
-                    fresh[run] = self.latest_key
-                    self.teams[self.latest_key] = Team(self.latest_key, run, {})
-                self.teams[fresh[run]].nodes[step] = node
-                self.homes[node.index] = fresh[run], step
-            self.dirty |= set(fresh.values())
-            for new in fresh.values():
-                self._dissolve_single(new)
+            if operation.loop is not None:
+                nodes = dict(operation.nodes)
+                del self.teams[self.homes[operation.node.index][0]]
+                for node in nodes.values():
+                    self.homes[node.index] = OUTSIDE, 0
+                if run_of is None:
+                    self.strays.update(dict.fromkeys(nodes.values(), "what it takes part in does not fold"))
+                else:
+                    for new in self._join(nodes, run_of):
+                        self._dissolve_single(new)
+        self.dirty = set(self.teams)
+
+    def _join(self, nodes: Mapping[int, Node], run_of: Mapping[int, Any]) -> list[int]:
+        """Make new teams of the nodes of an operation, one for each run that they join."""
+        fresh: dict[Any, int] = {}
+        for step, node in nodes.items():
+            run = run_of[step]
+            if run not in fresh:
+                self.latest_key += 1
+                fresh[run] = self.latest_key
+                self.teams[self.latest_key] = Team(self.latest_key, run, {})
+            self.teams[fresh[run]].nodes[step] = node
+            self.homes[node.index] = fresh[run], step
+        return list(fresh.values())
 
     # -- from teams to operations --------------------------------------------------------------------------------
 

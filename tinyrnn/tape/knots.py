@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from .schedule import components
+from .snapshot import Node
 from .wires import At, Delayed, Every, Fixed, Operation, Past
 
-Runs = dict[Operation, Mapping[int, Any] | None]
+Runs = dict[Operation, Mapping[int | None, Any] | None]
 
 
-def loosen(knotted: Sequence[Operation]) -> Runs:
+def loosen(knotted: Sequence[Operation], lone: Container[Node]) -> Runs:
     """New runs, step by step, for operations of which no order can run; None: out of all loops.
 
+    What runs between two steps, but is the only one of its kind (`lone`), is part of the loop: what flows from each step to
+    the next flows only once in a sequence of two.
     Where something outside runs between two steps, because it differs from what its like do at other steps, the loop is
     cut there.  Where some of its operations wait for others to be through with all steps, as a second pass over the
     sequence does, the loop is divided into two.  Where neither helps, it is dissolved.
@@ -24,7 +27,12 @@ def loosen(knotted: Sequence[Operation]) -> Runs:
     bad = [c for c in divided if (any(o.loop is None for o in c) and len(c) > 1) or len(_directions(c)) > 1 or len(_loops(c)) > 1]
     if not bad:
         return _levels(divided) or {o: None for o in knotted if o.loop is not None}
-    return _cut(bad, knotted) or {o: None for c in bad for o in c if o.loop is not None}
+    return (
+        _merged(bad, knotted)
+        or _absorbed(bad, lone)
+        or _cut(bad, knotted)
+        or {o: None for c in bad for o in c if o.loop is not None}
+    )
 
 
 def _loops(component: Sequence[Operation]) -> set:
@@ -40,6 +48,28 @@ def _directions(component: Sequence[Operation]) -> set[bool]:
         for source, delay in o.reads()
         if delay and source in inside and source.loop == o.loop and o.loop is not None
     }
+
+
+def _merged(bad: Sequence[Sequence[Operation]], knotted: Sequence[Operation]) -> Runs:
+    """Make one loop of those whose steps need each other, as where each step computes a gradient and goes on with it."""
+    runs: Runs = {}
+    for component in bad:
+        loops = _loops(component)
+        if len(loops) > 1 and len({o.node.moment.run[0] for o in component if o.loop is not None and o.node.moment}) == 1:
+            first = min(loops, key=repr)
+            runs.update({o: dict.fromkeys(o.steps, first) for o in knotted if o.loop in loops})
+    return runs
+
+
+def _absorbed(bad: Sequence[Sequence[Operation]], lone: Container[Node]) -> Runs:
+    """Take into the loop what belongs to one of its steps, and has no fellow at another one."""
+    runs: Runs = {}
+    for component in bad:
+        outside = [o for o in component if o.loop is None]
+        moments = [o.node.moment for o in outside]
+        if all(o.node in lone for o in outside) and all(moment and moment.run in _loops(component) for moment in moments):
+            runs.update({o: {None: moment.run} for o, moment in zip(outside, moments) if moment})
+    return runs
 
 
 def _cut(bad: Sequence[Sequence[Operation]], knotted: Sequence[Operation]) -> Runs:

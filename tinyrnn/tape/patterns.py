@@ -11,6 +11,7 @@ from .rules import evaluate, rule, same
 from .snapshot import Constant, Node
 
 OUTSIDE = -1  # the key of nodes that belong to no team
+FAR = 2  # steps between two loops that need more than one example
 
 
 class Same(NamedTuple):
@@ -85,7 +86,10 @@ class Patterns:
         self._stand_ins: dict[tuple[int, int], Node | Constant] = {}
 
     def find(self, team: Team) -> dict[Node, str]:
-        """Set the pattern of a team; return its strays, each with the reason."""
+        """Set the pattern of a team; return its strays, each with the reason.
+
+        An array that turns out to be no input, but to stand for a state, is one of them, without a reason.
+        """
         steps = sorted(team.nodes)
         strays = self._find_rules(team, steps)
         regular = [t for t in steps if team.nodes[t] not in strays] if strays else steps
@@ -149,7 +153,7 @@ class Patterns:
         except AttributeError:  # there are constants among them
             return self._mixed_column(team, steps, nodes, column, strays)
         usual = found[len(found) // 2]
-        if usual[0] != OUTSIDE and found.count(usual) == len(found):
+        if usual[0] != OUTSIDE and found.count(usual) == len(found) and (len(found) > 1 or abs(usual[1]) <= FAR):
             self._note(team, usual[0])
             return Ago(*usual)
         return self._choose(team, steps, nodes, column, found, strays)
@@ -157,12 +161,9 @@ class Patterns:
     def _mixed_column(
         self, team: Team, steps: Sequence[int], nodes: Sequence[Node], column: Sequence[Node | Constant], strays: dict[Node, str]
     ) -> Read:
-        usual = column[len(column) // 2]
-        if isinstance(usual, Constant):
-            others = [n for n, a in zip(nodes, column) if not _alike(a, usual)]
-            if len(others) * 2 <= len(column):
-                strays.update(dict.fromkeys(others, f"the others read {usual.value!r} there"))
-                return Same(usual)
+        usual = column[0]
+        if isinstance(usual, Constant) and all(_alike(a, usual) for a in column):
+            return Same(usual)
         found = [self._found(a, t) for a, t in zip(column, steps)]
         return self._choose(team, steps, nodes, column, found, strays)
 
@@ -184,30 +185,26 @@ class Patterns:
         """The reading that leaves the fewest nodes astray."""
         for key in {key for key, _ in found if key != OUTSIDE}:
             self._note(team, key)
-        (most, times), *_ = Counter(map(_identity, column)).most_common(1)
-        common = next(a for a in column if _identity(a) == most)
-        one = self._run_of(common) != team.run
-        if times == len(column) and one:
-            return Same(common)
-        candidates: list[tuple[int, int, Read, list[int]]] = []
-        if one and times * 2 >= len(column):
-            misfits = [k for k, a in enumerate(column) if _identity(a) != most]
-            candidates.append((len(misfits), 1, Same(common), misfits))
+        if self._run_of(column[0]) != team.run and all(a is column[0] for a in column):
+            return Same(column[0])
+        candidates: list[tuple[int, int, Ago, list[int]]] = []
         votes = Counter([f for f in found if f[0] != OUTSIDE])
         for (key, delay), times in votes.most_common(3):
             rank = 0 if self.teams[key].run == team.run else 2
-            if rank and times == 1:
+            if rank and times == 1 and abs(delay) > FAR:
                 continue
             misfits = self._misfits(team, steps, column, found, Ago(key, delay))
             if not misfits or times * 2 >= len(column):
                 candidates.append((len(misfits), rank, Ago(key, delay), misfits))
         if candidates:
-            _, _, read, misfits = min(candidates, key=lambda c: c[:2])
-            if isinstance(read, Ago):
-                wrong = set(misfits)
-                for k, (t, a) in enumerate(zip(steps, column)):
-                    if k not in wrong and found[k] != read:
-                        self._stand_ins.setdefault((read.key, t - read.delay), a)
+            _, _, usual, misfits = min(candidates, key=lambda c: c[:2])
+            wrong = set(misfits)
+            for k, (t, a) in enumerate(zip(steps, column)):
+                if found[k] != usual and k not in wrong:
+                    self._stand_ins.setdefault((usual.key, t - usual.delay), a)
+                if found[k] != usual and self._is_stream(a, team.run):
+                    strays[a] = ""  # type: ignore[index]  # an array that takes the place of a state is no input
+            read: Read = usual
         else:
             read, misfits = Various(), [k for k, a in enumerate(column) if self._run_of(a) == team.run]
         for k in misfits:
@@ -224,7 +221,8 @@ class Patterns:
         for k, f in enumerate(found):
             if f != usual:
                 u, a = steps[k] - delay, column[k]
-                if u in runs or self._run_of(a) == team.run or not _alike(self._stand_ins.get((key, u), a), a):
+                own = self._run_of(a) == team.run and not self._is_stream(a, team.run)
+                if u in runs or own or not _alike(self._stand_ins.get((key, u), a), a):
                     misfits.append(k)
         return misfits
 
@@ -302,6 +300,10 @@ class Patterns:
         key, _ = self.homes[a.index]
         return None if key == OUTSIDE else self.teams[key].run
 
+    def _is_stream(self, a: Node | Constant, run: Any) -> bool:
+        """Is it one of the arrays that a run gets from outside, one at each step?"""
+        return isinstance(a, Node) and a.op is None and self._run_of(a) == run
+
     def _called(self, read: Read) -> str:
         """A reading in words."""
         if isinstance(read, Same):
@@ -317,10 +319,6 @@ class Patterns:
 
 def _called(a: Node | Constant) -> str:
     return repr(a.value) if isinstance(a, Constant) else repr(a.name or a.op or "an array")
-
-
-def _identity(a: Node | Constant) -> Any:
-    return (type(a.value), repr(a.value)) if isinstance(a, Constant) else a
 
 
 def _alike(a: Node | Constant, b: Node | Constant) -> bool:
