@@ -118,23 +118,26 @@ class _Folding:
                 self.homes[node.index] = OUTSIDE, 0
             del self.teams[key]
 
-    def change(self, runs: Mapping[Operation, Mapping[int | None, Any] | None]) -> None:
+    def change(self, runs: Mapping[Operation, Mapping[int, Any] | None]) -> None:
         """Move operations to other runs, step by step, into one, or out of all (None)."""
-        absorbed = {operation.node.moment for operation, run_of in runs.items() if operation.loop is None}
-        for node in [n for n in self.lone if n.moment in absorbed and (n.of is None or n.of.moment is not None)]:
-            self._join({node.moment.step: node}, {node.moment.step: node.moment.run})
-            self.lone.discard(node)
+        absorbed = {operation.node.moment for operation in runs if operation.loop is None}
+        for node in list(self.lone):
+            moment = node.moment
+            if moment is not None and moment in absorbed and (node.of is None or node.of.moment is not None):
+                self._join({moment.step: node}, {moment.step: moment.run})
+                self.lone.discard(node)
         for operation, run_of in runs.items():
-            if operation.loop is not None:
-                nodes = dict(operation.nodes)
-                del self.teams[self.homes[operation.node.index][0]]
-                for node in nodes.values():
-                    self.homes[node.index] = OUTSIDE, 0
-                if run_of is None:
-                    self.strays.update(dict.fromkeys(nodes.values(), "what it takes part in does not fold"))
-                else:
-                    for new in self._join(nodes, run_of):
-                        self._dissolve_single(new)
+            if operation.loop is None:
+                continue
+            nodes = {step: node for step, node in operation.nodes.items() if step is not None}
+            del self.teams[self.homes[operation.node.index][0]]
+            for node in nodes.values():
+                self.homes[node.index] = OUTSIDE, 0
+            if run_of is None:
+                self.strays.update(dict.fromkeys(nodes.values(), "what it takes part in does not fold"))
+            else:
+                for new in self._join(nodes, run_of):
+                    self._dissolve_single(new)
         self.dirty = set(self.teams)
 
     def _join(self, nodes: Mapping[int, Node], run_of: Mapping[int, Any]) -> list[int]:

@@ -10,7 +10,7 @@ from .schedule import components
 from .snapshot import Node
 from .wires import At, Delayed, Every, Fixed, Operation, Past
 
-Runs = dict[Operation, Mapping[int | None, Any] | None]
+Runs = dict[Operation, Mapping[int, Any] | None]
 
 
 def loosen(knotted: Sequence[Operation], lone: Container[Node]) -> Runs:
@@ -27,12 +27,8 @@ def loosen(knotted: Sequence[Operation], lone: Container[Node]) -> Runs:
     bad = [c for c in divided if (any(o.loop is None for o in c) and len(c) > 1) or len(_directions(c)) > 1 or len(_loops(c)) > 1]
     if not bad:
         return _levels(divided) or {o: None for o in knotted if o.loop is not None}
-    return (
-        _merged(bad, knotted)
-        or _absorbed(bad, lone)
-        or _cut(bad, knotted)
-        or {o: None for c in bad for o in c if o.loop is not None}
-    )
+    dissolved: Runs = {o: None for component in bad for o in component if o.loop is not None}
+    return _merged(bad, knotted) or _absorbed(bad, lone) or _cut(bad, knotted) or dissolved
 
 
 def _loops(component: Sequence[Operation]) -> set:
@@ -68,7 +64,7 @@ def _absorbed(bad: Sequence[Sequence[Operation]], lone: Container[Node]) -> Runs
         outside = [o for o in component if o.loop is None]
         moments = [o.node.moment for o in outside]
         if all(o.node in lone for o in outside) and all(moment and moment.run in _loops(component) for moment in moments):
-            runs.update({o: {None: moment.run} for o, moment in zip(outside, moments) if moment})
+            runs.update({o: {moment.step: moment.run} for o, moment in zip(outside, moments) if moment})
     return runs
 
 
