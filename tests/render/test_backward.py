@@ -183,7 +183,7 @@ def test_every_mark_says_what_it_stands_for():
 
 def test_options_that_do_not_go_together_are_refused():
     graph = tr.tape(MODELS["rnn"](2))
-    with pytest.raises(ValueError, match="passes: expected 'forward', 'backward', 'both', not 'sideways'"):
+    with pytest.raises(ValueError, match="passes 'sideways': expected 'forward', 'backward' or 'both'"):
         render.draw(graph, passes="sideways")
     with pytest.raises(ValueError, match="backward pass is drawn of every operation: leave level='gates' out"):
         render.draw(graph, passes="both", level="gates")

@@ -16,7 +16,7 @@ import numpy
 
 from .. import backend
 from ..tape import Graph
-from . import backward, engine, flow, legend, notation, unrolled
+from . import backward, engine, flow, legend, notation, rolled, unrolled
 from .axes import ENDS
 from .detail import at_level
 from .drawing import Drawing
@@ -29,7 +29,7 @@ from .write_svg import write_svg
 if TYPE_CHECKING:
     import graphviz
 
-__all__ = ["Options", "dot", "draw", "render", "svg"]
+__all__ = ["Options", "Rolled", "dot", "draw", "render", "svg"]
 
 MOST_MARKS = 300  # of a drawing that shows every step
 _NAMED = ("state", "parameter", "input", "value", "loss")
@@ -93,6 +93,25 @@ def dot(graph: Graph, **options: Any) -> graphviz.Source:
     return graphviz.Source(write_dot(draw(graph, **options)), engine="neato")
 
 
+class Rolled:
+    """The rolled drawing of a graph, with options that are chosen already."""
+
+    def __init__(self, graph: Graph, **options: Any) -> None:
+        self.graph, self.options = graph, {**options, "view": "rolled"}
+        Options.of(self.options)
+
+    def render(self, path: str | Path) -> str:
+        """Draw it into a file; the suffix picks svg, pdf or png (see `render`)."""
+        return render(self.graph, path, **self.options)
+
+    def dot(self) -> graphviz.Source:
+        """The drawing as a `graphviz.Source`, every position pinned (see `dot`)."""
+        return dot(self.graph, **self.options)
+
+    def _repr_svg_(self) -> str:
+        return svg(self.graph, **self.options)
+
+
 def draw(graph: Graph, **options: Any) -> Drawing:
     """The drawing itself, for any writer.  Options, errors: see `render`."""
     _, drawing, samples = compose(graph, Options.of(options))
@@ -115,13 +134,22 @@ def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legen
     _annotate(picture, graph, chosen)
     drawing = Drawing(chosen.background)
     places = unrolled.Unrolled(picture, flow.LANE if chosen.gradients else unrolled.LANE)
+    if chosen.view == "rolled":
+        return picture, drawing, rolled.draw(drawing, rolled.Rolled(picture, places))
     unrolled.draw(drawing, places)
     scale = None
     if both_ways:
         scale = backward.draw(drawing, picture, places, graph, chosen.passes == "both", chosen.gradients)
     elif chosen.gradients:
         scale = flow.draw(drawing, places, graph.flow or {})
-    return picture, drawing, scale.legend() if scale else []
+    samples = scale.legend() if scale else []
+    if chosen.view == "pair":
+        if chosen.values:  # differ from step to step
+            for mark in picture.marks:
+                mark.rows = ()
+        drawing, more = rolled.beside(drawing, picture, places)
+        samples += more
+    return picture, drawing, samples
 
 
 def _read(graph: Graph, fold: int | None) -> Picture:

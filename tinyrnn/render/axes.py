@@ -29,11 +29,11 @@ def find_axes(nodes: list[Node]) -> dict[int, Axis]:
             run.steps.add(node.step)  # type: ignore[arg-type]
             run.last = position
     groups = _joined(list(loops), _bonds(nodes, loops)) if len(loops) > 1 else [list(loops)] * bool(loops)
-    return {
-        loop: Axis(number, tuple(sorted(set().union(*(loops[member].steps for member in group)))))
-        for number, group in enumerate(groups)
-        for loop in group
-    }
+    axes: dict[int, Axis] = {}
+    for number, group in enumerate(groups):
+        axis = Axis(number, tuple(sorted(set().union(*(loops[loop].steps for loop in group)))))
+        axes |= dict.fromkeys(group, axis)
+    return axes
 
 
 def name_axes(axes: Iterable[Axis], marks: list[Mark]) -> tuple[Axis, ...]:
@@ -46,7 +46,7 @@ def name_axes(axes: Iterable[Axis], marks: list[Mark]) -> tuple[Axis, ...]:
         if mark.role == "state" and mark.node.op:
             scopes[mark.axis].append(mark.scope)
     inner = [_shared(scopes[axis.number]) for axis in ordered]
-    names = [".".join(scope[len(_shared(inner)) :]) for scope in inner]
+    names = [".".join(scope[len(_shared(inner)) :] or scope) for scope in inner]
     if len(set(names)) < len(names) or "" in names:
         names = [f"{name} run {number}".strip() for number, name in enumerate(names, 1)]
     return tuple(axis._replace(name=name) for axis, name in zip(ordered, names))
@@ -87,12 +87,13 @@ def _joined(loops: list[int], bonds: Iterable[tuple[int, int]]) -> list[list[int
 
 
 def _bonds(nodes: list[Node], loops: dict[int, _Run]) -> set[tuple[int, int]]:
-    """Pairs of loops of one time axis: a look at the middle step of each tells."""
+    """Pairs of loops of one time axis: a look at the first and at the middle step of each tells."""
+    first = {loop: min(run.steps) for loop, run in loops.items()}
     middle = {loop: sorted(run.steps)[len(run.steps) // 2] for loop, run in loops.items()}
-    some = [node for node in nodes if node.loop is None or node.step == middle[node.loop]]
+    some = [node for node in nodes if node.loop is None or node.step in (first[node.loop], middle[node.loop])]
     looks = Looks(some)
     bonds: set[tuple[int, int]] = set()
-    inputs: dict[int, set[tuple[Node, int]]] = defaultdict(set)  # xs[t]: the sequence, and the element
+    inputs: dict[tuple[int, int], set[tuple[Node, int | None]]] = defaultdict(set)  # at a step: leaf, part
     for node in some:
         if node.loop is None or not looks.shows(node):
             continue
@@ -100,13 +101,17 @@ def _bonds(nodes: list[Node], loops: dict[int, _Run]) -> set[tuple[int, int]]:
             if isinstance(argument, Constant):
                 continue
             source, pick, _ = looks.origin(argument)
-            if source.op is None and pick is not None and not source.trainable:
-                inputs[node.loop].add((source, pick))
-            elif source.loop is not None and source.loop != node.loop and source.step == node.step:
+            if source.op is None and not source.trainable and not source.carried:
+                inputs[node.loop, node.step].add((source, pick))  # type: ignore[index]
+            elif source.loop is not None and source.loop != node.loop and source.step == node.step == middle[node.loop]:
                 bonds.add((source.loop, node.loop))
-    for a, b in combinations(loops, 2):
-        nested = loops[a].first < loops[b].last and loops[b].first < loops[a].last
-        if nested or (inputs[a] & inputs[b] and not _depends(nodes, loops, a, b)):
+    own = {}  # what a loop reads at its middle step only: its sequence
+    for loop in loops:
+        always = inputs[loop, first[loop]] if first[loop] != middle[loop] else set()
+        own[loop] = inputs[loop, middle[loop]] - always
+    for a, b in combinations(sorted(loops), 2):  # they are numbered as they begin
+        inside = loops[b].first < loops[a].last
+        if inside or (own[a] & own[b] and not _depends(nodes, loops, a, b)):
             bonds.add((a, b))
     return bonds
 

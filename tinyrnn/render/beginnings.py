@@ -12,7 +12,7 @@ from .picture import Label, Link, Mark
 
 def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
     """Mark what the first step of a loop reads in place of a state as that state's initial value."""
-    read = {_position(link): link for link in links if link.recurrent and link.uses and link.tail.role == "state"}
+    read = {position(link): link for link in links if link.recurrent and link.uses and link.tail.role == "state"}
     steps: dict[int, set[int]] = defaultdict(set)
     for mark in marks:
         if isinstance(mark.column, int):
@@ -23,7 +23,7 @@ def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
         tail, head = link.tail, link.head
         if tail.initial or not link.uses or not isinstance(head.column, int) or not _may_begin(tail):
             continue
-        model = read.get(_position(link))
+        model = read.get(position(link))
         state: Mark | None
         if model is not None:
             state, way = model.tail, model.delay
@@ -49,7 +49,7 @@ def _may_begin(mark: Mark) -> bool:
     return (mark.node.carried and mark.node.step is None) or mark.node.op is None
 
 
-def _position(link: Link) -> tuple:
+def position(link: Link) -> tuple:
     """Which argument of which operation, at any step."""
     argument, result = link.uses[0]
     return link.head.slot, result.op, result.inputs.index(argument)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .curve import Chain
+from .curve import Chain, moved
 from .picture import Label
 from .style import CAPTION, Stroke, text_width
 
@@ -58,6 +58,7 @@ class Text(NamedTuple):
     anchor: str = "middle"
     size: float = 10.0
     color: str = CAPTION
+    sub: str = ""  # a subscript
 
     @property
     def left(self) -> float:
@@ -66,7 +67,7 @@ class Text(NamedTuple):
     @property
     def width(self) -> float:
         """Generously: where there is no Helvetica, another font stands in for it."""
-        return 1.1 * text_width(self.text, self.size)
+        return 1.1 * (text_width(self.text, self.size) + text_width(self.sub, 0.75 * self.size))
 
 
 @dataclass
@@ -89,6 +90,17 @@ class Drawing:
         self.arrows += other.arrows
         self.boxes += other.boxes
         self.texts += other.texts
+
+    def beside(self, other: Drawing, gap: float) -> Drawing:
+        """This drawing, and to the right of it the other one, at its height."""
+        shift = self.bounds()[2] + gap - other.bounds()[0]
+        return Drawing(
+            self.background,
+            self.frames + [f._replace(x0=f.x0 + shift, x1=f.x1 + shift) for f in other.frames],
+            self.arrows + [a._replace(chain=moved(a.chain, shift)) for a in other.arrows],
+            self.boxes + [b._replace(x=b.x + shift) for b in other.boxes],
+            self.texts + [t._replace(x=t.x + shift) for t in other.texts],
+        )
 
     def bounds(self, pad: float = 0.0) -> tuple[float, float, float, float]:
         """The rectangle (x0, y0, x1, y1) that holds everything, with `pad` points around it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
+VIEWS = "unrolled", "rolled", "pair"
 LEVELS = "primitives", "gates", "cells"
 PASSES = ("forward", "backward", "both")
 
@@ -16,6 +17,8 @@ class Options:
 
     Attributes
     ----------
+    view : {"unrolled", "rolled", "pair"}
+        The steps side by side; one step with delays for what it hands to the next one; or both, side by side.
     level : {"primitives", "gates", "cells"}
         How much a step shows: every operation; the gates of a cell as one record; or every cell as one box.
     passes : str
@@ -34,6 +37,7 @@ class Options:
         A colour; None: transparent.
     """
 
+    view: str = "unrolled"
     level: str = "primitives"
     passes: str = "forward"
     gradients: bool = False
@@ -43,13 +47,16 @@ class Options:
     background: str | None = "white"
 
     def __post_init__(self) -> None:
-        if self.level not in LEVELS:
-            raise ValueError(f"level {self.level!r}: expected {', '.join(map(repr, LEVELS[:-1]))} or {LEVELS[-1]!r}")
-        if self.passes not in PASSES:
-            raise ValueError(f"passes: expected {', '.join(map(repr, PASSES))}, not {self.passes!r}")
+        for name, value, known in (("view", self.view, VIEWS), ("level", self.level, LEVELS), ("passes", self.passes, PASSES)):
+            if value not in known:
+                raise ValueError(f"{name} {value!r}: expected {', '.join(map(repr, known[:-1]))} or {known[-1]!r}")
         if self.passes != "forward" and self.level != "primitives":
             raise ValueError(
                 f"the backward pass is drawn of every operation: leave level={self.level!r} out, or passes={self.passes!r}"
+            )
+        if self.view == "rolled" and (self.gradients or self.values or self.passes != "forward"):
+            raise ValueError(
+                "gradients and values differ from step to step: draw them unrolled, or with view='pair' beside the rolled drawing"
             )
         if self.fold is not None and (not isinstance(self.fold, int) or isinstance(self.fold, bool) or self.fold < 2):
             raise ValueError(f"fold: expected the most steps to draw in full, 2 or more, or None; not {self.fold!r}")

@@ -23,8 +23,11 @@ class Label(NamedTuple):
     timed: bool = False
 
     def subscript(self, time: int | None) -> str:
-        clock = str(time) if self.timed and time is not None else ""
-        return ",".join(part for part in (self.sub, clock) if part)
+        return self.at("" if time is None else str(time))
+
+    def at(self, clock: str) -> str:
+        """The subscript at a time, which may be t itself."""
+        return ",".join(part for part in (self.sub, clock if self.timed else "") if part)
 
     def title(self, time: int | None) -> str:
         """The label in one line: W_h, h_2."""
@@ -126,12 +129,13 @@ class Link:
     uses: list[Use] = field(default_factory=list)
     detached: bool = False  # does the gradient stop on the way?
     over: int = 0
+    partial: bool = False  # in a rolled picture: does it run at some of the steps only?
 
     @property
     def recurrent(self) -> bool:
         """Does it lead from one step to another?"""
         timed = isinstance(self.tail.column, int) and isinstance(self.head.column, int)
-        return timed and self.tail.where != self.head.where
+        return timed and (self.tail.where != self.head.where or self.over != 0)
 
     @property
     def delay(self) -> int:

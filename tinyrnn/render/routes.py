@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from .columns import Place
+from .curve import Point
 from .lanes import ABOVE, BELOW, Net, arranged
 from .picture import AFTER, BEFORE, Link, Slot, Where
 
-LOOP = "loop"  # the bus of what a step hands to the next one, where all of them are drawn as one
+LOOP = "loop"  # the bus of what a step hands to another one, where all of them are drawn as one
 LOW, HIGH = -5.5, 2.5  # where the arrow to the next step and that to the bus leave a mark that has both
-Lane = tuple[int, str, Slot]  # an axis, a part of the way, and what it carries
+Lane = tuple[int, str, Slot]  # a kind of gutter, a part of the way, and what it carries
+Thing = tuple[str, str, Slot]  # at which side it goes along a bus, a part of the way, and what it is
 
 
 class Route(NamedTuple):
@@ -39,19 +41,24 @@ class Routes:
         The columns from left to right.
     places : dict
         The place of each column; only its height counts.
+    alike : bool
+        Whether all gutters of an axis have the same lanes, so that its steps look the same.
     """
 
-    def __init__(self, links: Iterable[Link], order: list[Where], places: dict[Where, Place]) -> None:
+    def __init__(self, links: Iterable[Link], order: list[Where], places: dict[Where, Place], alike: bool = True) -> None:
+        self.gutters = [axis if alike else i for i, (axis, _) in enumerate(order)]
+        self.gutters.append(self.gutters[-1] if alike and order else len(order))
         self.order, self.position = order, {where: i for i, where in enumerate(order)}
+        self.under: dict[tuple[Slot, int], int] = {}  # where from below the row a mark is entered: as its first arrow does
         self.kinds: dict[tuple, Link] = {}  # one for all the arrows that differ by their step only
         for link in links:
             if leaves(link):
                 self.kinds.setdefault(self.kind(link), link)
         self.forked = self._find_forks()
         self.lanes = self._number_lanes(places)
-        self.width = Counter(axis for axis, _, _ in self.lanes)  # how many lanes the gutters of an axis have
-        self.tracks: dict[tuple[str, Slot], tuple[int, int]] = {}  # of a thing on a bus: its first track, and how many it has
-        self.spans: dict[Slot, tuple[int, int]] = {}  # from which to which column a thing goes by bus
+        self.width = Counter(gutter for gutter, _, _ in self.lanes)  # how many lanes a gutter has
+        self.tracks: dict[Thing, tuple[int, int]] = {}  # of a thing on a bus: its first track, and how many it has
+        self.spans: dict[Thing, tuple[int, int]] = {}  # from which to which column it goes
 
     def kind(self, link: Link) -> tuple:
         """What is the same of all arrows that have the same shape."""
@@ -63,8 +70,9 @@ class Routes:
         tail, head, slot = link.tail, link.head, link.tail.slot
         i, j = self.position[tail.where], self.position[head.where]
         if i == j:
-            way = 1 if link.delay > 0 else -1
-            return Route(way, LOOP, self._leg(i, way, LOOP, slot), self._leg(i, -way, "state", slot))
+            way, part = (1 if link.delay > 0 else -1), f"{LOOP} {link.delay}"
+            back = "state" if abs(link.delay) == 1 else part  # together with what was there before the first step
+            return Route(way, LOOP, self._leg(i, way, part, slot), self._leg(i, -way, back, slot))
         way = 1 if i < j else -1
         bus = BEFORE if tail.column == BEFORE else AFTER
         if abs(i - j) == 1:
@@ -77,7 +85,12 @@ class Routes:
 
     def _leg(self, position: int, side: int, part: str, slot: Slot) -> Lane:
         """A lane at one side of a column: the gutter between two columns belongs to the right one."""
-        return self.order[min(position + (side > 0), len(self.order) - 1)][0], part, slot
+        return self.gutters[position + (side > 0)], part, slot
+
+    def entrance(self, link: Link, place: Place) -> list[Point]:
+        """The end of an arrow's way, into its head: all arrows to a mark end alike."""
+        way = self.of(link).way
+        return place.entrance(link.head.slot, -way, self.under[link.head.slot, way])
 
     def shift(self, link: Link, route: Route) -> float:
         """How far above its middle an arrow leaves a mark."""
@@ -105,31 +118,47 @@ class Routes:
             if not route.direct:
                 for net in (out, into):
                     net.ends.add(ABOVE if route.bus == AFTER else BELOW)
-        return {lane: number for axis in nets.values() for number, lane in enumerate(arranged(axis))}
+        numbers = {lane: number for gutter in nets.values() for number, lane in enumerate(arranged(gutter))}
+        for link in self.kinds.values():
+            route = self.of(link)
+            self.under.setdefault((link.head.slot, route.way), numbers[route.into])
+        return numbers
 
     def number_tracks(self, links: Iterable[Link], legs: Callable[[Link, Route], tuple[float, float]]) -> None:
         """Give each thing on a bus its tracks, the nearest first; `legs` tells where an arrow rises to the bus and leaves it."""
-        nets: dict[str, dict[Slot, Net]] = defaultdict(lambda: defaultdict(Net))
-        room: dict[tuple[str, Slot], int] = defaultdict(lambda: 1)
+        nets: dict[str, dict[Thing, Net]] = defaultdict(lambda: defaultdict(Net))
+        room: dict[Thing, int] = defaultdict(lambda: 1)
         for link in links:
             if leaves(link) and not (route := self.of(link)).direct:
+                name = thing(link, route)
                 ends = self.position[link.tail.where], self.position[link.head.where]
-                first, last = self.spans.get(link.tail.slot, ends)
-                self.spans[link.tail.slot] = min(first, *ends), max(last, *ends)
-                side = AFTER if route.bus == AFTER else BEFORE
-                nets[side][link.tail.slot].left.update(legs(link, route))
+                first, last = self.spans.get(name, ends)
+                self.spans[name] = min(first, *ends), max(last, *ends)
+                nets[name[0]][name].left.update(legs(link, route))
                 if route.out[1] == "leap":
-                    room[side, link.tail.slot] = abs(ends[0] - ends[1])
-        for side, things in nets.items():
-            first = 0
-            for slot in arranged(things):
-                self.tracks[side, slot] = first, room[side, slot]
-                first += room[side, slot]
+                    room[name] = abs(ends[0] - ends[1])
+        for things in nets.values():
+            for name in arranged(things):
+                first = max(
+                    (sum(self.tracks[n]) for n in things if n in self.tracks and _overlap(things[n], things[name])), default=0
+                )
+                self.tracks[name] = first, room[name]
 
     def track(self, link: Link, route: Route) -> int:
         """The number of an arrow's track on its bus; leaps from neighbouring steps take turns."""
-        first, room = self.tracks[AFTER if route.bus == AFTER else BEFORE, link.tail.slot]
+        first, room = self.tracks[thing(link, route)]
         return first + min(self.position[link.tail.where], self.position[link.head.where]) % room
+
+
+def thing(link: Link, route: Route) -> Thing:
+    """What shares a track: all arrows of one kind that carry the same."""
+    return AFTER if route.bus == AFTER else BEFORE, route.out[1], link.tail.slot
+
+
+def _overlap(one: Net, other: Net) -> bool:
+    """Do two things run along a bus at the same place?"""
+    (low, high), (bottom, top) = one.reach, other.reach
+    return low <= top and bottom <= high
 
 
 def leaves(link: Link) -> bool:

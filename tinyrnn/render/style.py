@@ -33,6 +33,7 @@ ROLES = {
     "share": Look("square", "#CC79A7", "#F7E6EF", "share Δ· of one step"),
     "gradient of parameter": Look("square", "#CC79A7", "#FFFFFF", "∂L/∂· of a parameter"),
     "bend": Look("dot", "#4D4D4D", "#4D4D4D", ""),  # a line passes: it is not drawn
+    "delay": Look("square", "#0072B2", "#FFFFFF", "delay by a step"),
 }
 INK, PALE, FRAME, PAPER, CAPTION = "#4D4D4D", "#A6A6A6", "#BBBBBB", "#FAFAFA", "#666666"
 GRADIENT, ALARM = "#CC79A7", "#D55E00"

@@ -16,7 +16,7 @@ from .columns import Place, beginnings, in_order
 from .curve import Chain
 from .drawing import Arrow, Box, Drawing, Frame, Text
 from .picture import AFTER, Axis, Column, Link, Mark, Picture, Where
-from .routes import Route, Routes, leaves
+from .routes import Route, Routes, leaves, thing
 from .shafts import dig
 
 CAPTION, LANE = 15.0, 7.0  # the height of "t = 1", from one arrow of a gutter to the next
@@ -31,6 +31,8 @@ class Unrolled:
     picture : Picture
     lane : float
         From one arrow of a gutter to the next.
+    cells : dict, optional
+        The layout of a step of each axis, where it is known.
 
     Attributes
     ----------
@@ -40,21 +42,20 @@ class Unrolled:
         For each axis with steps left out, where on the page they would be: from x to x.
     """
 
-    def __init__(self, picture: Picture, lane: float = LANE) -> None:
+    def __init__(self, picture: Picture, lane: float = LANE, cells: dict[int, Cell] | None = None) -> None:
         self.marks, self.links, self.axes, self.lane = picture.marks, picture.links, picture.axes, lane
-        self.spacing = lane  # from one track of a bus to the next
         self.order = in_order(self.marks)
-        self.cells = {axis.number: self._lay_out_step(axis) for axis in self.axes}
+        self.cells = cells or {axis.number: self._lay_out_step(axis) for axis in self.axes}
         self.places = self._stand_up()
-        self.routes = Routes(self.links, self.order, self.places)
+        self.routes = Routes(self.links, self.order, self.places, alike=cells is None)
         self.gaps: dict[int, tuple[float, float]] = {}
         self._spread_out()
         self.bottom = -CAPTION * (2 if len(self.axes) > 1 else 1)
         self.routes.number_tracks(self.links, self._legs)
         self._templates: dict[tuple, Chain] = {}
         self._tops = {  # of all that a bus passes over
-            slot: max(self.places[where].top for where in self.order[first : last + 1])
-            for slot, (first, last) in self.routes.spans.items()
+            name: max(self.places[where].top for where in self.order[first : last + 1])
+            for name, (first, last) in self.routes.spans.items()
         }
 
     # -- columns -------------------------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ class Unrolled:
 
     def gutter(self, where: Where) -> float:
         """How wide the gutter to the left of a column is."""
-        return 12.0 + self.lane * max(1, self.routes.width[where[0]])
+        return 12.0 + self.lane * max(1, self.routes.width[self.routes.gutters[self.routes.position[where]]])
 
     # -- shapes --------------------------------------------------------------------------------------------------
 
@@ -142,7 +143,7 @@ class Unrolled:
     def _way(self, link: Link, route: Route) -> Chain:
         source, target = self.places[link.tail.where], self.places[link.head.where]
         out = source.end(link.tail.slot, route.way, self.routes.shift(link, route))
-        into = target.entrance(link.head.slot, -route.way, self.routes.lanes[route.into])
+        into = self.routes.entrance(link, target)
         up, down = self._legs(link, route)
         over = [] if route.direct else [(up, self._height(link, route)), (down, self._height(link, route))]
         return curve.rounded([*out, (up, out[-1][1]), *over, (down, into[0][1]), *into])
@@ -161,10 +162,10 @@ class Unrolled:
 
     def _height(self, link: Link, route: Route) -> float:
         """The height of an arrow's track on its bus."""
-        distance = self.spacing * (self.routes.track(link, route) + 1)
+        distance = self.lane * (self.routes.track(link, route) + 1)
         if route.bus != AFTER:
             return self.bottom - distance
-        return self._tops[link.tail.slot] + 4.0 + distance
+        return self._tops[thing(link, route)] + 4.0 + distance
 
     def frames(self) -> list[Frame]:
         """A frame around every step, and one around every module where a step has several."""
@@ -207,14 +208,21 @@ def draw(drawing: Drawing, unrolled: Unrolled) -> None:
 def _caption(drawing: Drawing, unrolled: Unrolled, axis: Axis) -> None:
     """Write the time under each step, how many are left out, and the names of the modules and of the axis."""
     cell, steps = unrolled.cells[axis.number], unrolled.steps(axis)
-    titles = [_title(cell, name) for name in cell.frames]
+    titles = module_titles(cell)
     for x, t in steps.items():
         drawing.texts.append(Text(x + cell.width / 2, -CAPTION / 2, f"t = {t + 1}"))
         drawing.texts += [title._replace(x=x + title.x) for title in titles]
     if axis.number in unrolled.gaps:
         drawing.texts.append(Text(sum(unrolled.gaps[axis.number]) / 2, -CAPTION / 2, left_out(axis)))
     if axis.name:
-        drawing.texts.append(Text((min(steps) + max(steps) + cell.width) / 2, -CAPTION * 1.5, axis.name))
+        middle = sorted(steps)[(len(steps) - 1) // 2]  # not between two steps: there may be arrows
+        drawing.texts.append(Text(middle + cell.width / 2, -CAPTION * 1.5, axis.name))
+
+
+def module_titles(cell: Cell, x: float = 0.0) -> list[Text]:
+    """The names of the modules in a step that begins at x."""
+    titles = [_title(cell, name) for name in cell.frames]
+    return [title._replace(x=x + title.x) for title in titles]
 
 
 def _title(cell: Cell, name: str) -> Text:

@@ -65,7 +65,8 @@ def _label(b: Box) -> str:
 
 def _text(name: str, t: Text) -> str:
     place = f'pos="{_at((t.left + t.width / 2, t.y))}", width={t.width / 72:.3f}, height={t.size / 72:.3f}'
-    return f'{name} [{place}, shape=none, label=<{_html(t.text)}>, fontsize={t.size:g}, fontcolor="{t.color}"]'
+    below = f"<SUB>{_html(t.sub)}</SUB>" if t.sub else ""
+    return f'{name} [{place}, shape=none, label=<{_html(t.text)}{below}>, fontsize={t.size:g}, fontcolor="{t.color}"]'
 
 
 def _arrow(i: int, a: Arrow) -> list[str]:

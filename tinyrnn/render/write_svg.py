@@ -78,8 +78,7 @@ class _Paper:
     def label(self, b: Box) -> str:
         if not b.label.text:
             return ""
-        below = b.label.subscript(b.time)
-        sub = f'<tspan dy="2.5" font-size="{style.SUB_SIZE:g}">{_text(below)}</tspan>' if below else ""
+        sub = _sub(b.label.subscript(b.time), style.SUB_SIZE)
         return f'<text {self.xy(b.x, self.baseline(b))} fill="#000" stroke="none">{_text(b.label.text)}{sub}</text>'
 
     @staticmethod
@@ -94,7 +93,7 @@ class _Paper:
 
     def text(self, t: Text) -> str:
         look = f'text-anchor="{t.anchor}" font-size="{t.size:g}" fill="{t.color}"'
-        return f"<text {self.xy(t.x, t.y - t.size * 0.34)} {look}>{_text(t.text)}</text>"
+        return f"<text {self.xy(t.x, t.y - t.size * 0.34)} {look}>{_text(t.text)}{_sub(t.sub, 0.75 * t.size)}</text>"
 
 
 @lru_cache(maxsize=4096)
@@ -132,6 +131,11 @@ def _number(value: float, digits: int = 1) -> str:
     """A number without the zeros that it does not need."""
     text = f"{value:.{digits}f}"
     return text.rstrip("0").rstrip(".") if text != "-0.0" else "0"
+
+
+def _sub(text: str, size: float) -> str:
+    """A subscript."""
+    return f'<tspan dy="2.5" font-size="{size:g}">{_text(text)}</tspan>' if text else ""
 
 
 def _text(text: str) -> str:

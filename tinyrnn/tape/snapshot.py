@@ -267,6 +267,31 @@ class Graph:
 
         return render.dot(self, **options)
 
+    def rolled(self, **options: Any) -> Any:
+        """The drawing with one step that stands for all, and delays for what it hands to the next one.
+
+        Parameters
+        ----------
+        **options
+            As for `render`.
+
+        Returns
+        -------
+        tinyrnn.render.Rolled
+            It shows itself in notebooks; ``render(path)`` writes it into a file, ``dot()`` gives a `graphviz.Source`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import tinyrnn as tr
+        >>> from tinyrnn import nn
+        >>> y, h = nn.RNN(2, 3)(tr.ones(100, 1, 2))
+        >>> path = tr.tape(y.sum()).rolled().render(tempfile.gettempdir() + "/rolled.svg")
+        """
+        from .. import render
+
+        return render.Rolled(self, **options)
+
     def _repr_svg_(self) -> str:
         from .. import render
 
