@@ -158,7 +158,7 @@ def test_networks_compared_in_one_figure():
         np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 21))
     error = plots.gradient_norms(flows["LSTM"], of="error").get_lines()[0]
     np.testing.assert_array_equal(error.get_ydata(), flows["LSTM"][0].error)
-    assert "c_t" in drawn(plots.gradient_norms(flows["LSTM"], of="c")).get_ylabel()
+    assert "$c_t$" in drawn(plots.gradient_norms(flows["LSTM"], of="c")).get_ylabel()
     with pytest.raises(ValueError, match=r"RNN\.layer0 has no 'c': it has h, error"):
         plots.gradient_norms(flows, of="c")
 
@@ -322,7 +322,30 @@ def test_arrays_of_a_gpu(fake_cupy):
     drawn(plots.attention(tr.softmax(y[0])))
 
 
+def test_names_and_texts_may_hold_any_character():
+    for name in ("h_fwd", "$h", "tanh(c)", "a_b_c$", "σ", "{"):
+        track = bptt.TrackFlow("net", False, (0, 1), {name: np.ones(2)}, {}, {}, np.ones(2), bptt.Verdict("steady", 0.0, 1, 1.0))
+        assert drawn(plots.gradient_norms(track)).get_ylabel().startswith("norm of")
+        drawn(plots.heatmap(np.ones((2, 2)), label=name, text=["$x$", "a_b^c"]))
+    drawn(plots.text("cost $5 or $6_7", np.zeros(15)))
+    drawn(plots.text(["$x_{", "y$"], [1.0, 2.0]))
+
+
 def test_without_matplotlib_an_error_says_how_to_get_it():
-    program = "import sys; sys.modules['matplotlib'] = None; from tinyrnn import plots; plots.loss_curve([1.0])"
+    calls = (
+        "loss_curve([1.0]) heatmap(a) attention(a) contribution_matrix(a) contributions(a) gradient_norms(a[0]) "
+        "text('ab',a[0]) jacobian_spectrum(J) jacobian_eigenvalues(J)"
+    )
+    program = f"""if True:
+        import sys, numpy
+        sys.modules["matplotlib"] = None
+        from tinyrnn import bptt, plots
+        a, J = numpy.ones((2, 2)), bptt.Jacobians(numpy.ones((2, 2, 2)), numpy.ones((3, 2, 2)), (1, 2), ("h",), (2,))
+        for call in {calls.split()}:
+            try:
+                eval("plots." + call)
+            except ImportError as error:
+                print(error)
+    """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stderr.endswith("ImportError: plots need matplotlib: pip install 'tinyrnn[plots]'\n")
+    assert done.stdout.splitlines() == ["plots need matplotlib: pip install 'tinyrnn[plots]'"] * 9, done.stderr

@@ -49,7 +49,7 @@ class Jacobians:
         """∂ofₜ/∂byₜ₋₁, the other parts of sₜ₋₁ held fixed, for every step, (K, …, …)."""
         return self.matrices[:, self._slice(of), self._slice(by)]
 
-    def path(self, *names: str) -> Jacobians:
+    def path(self, name: str, *others: str) -> Jacobians:
         """The Jacobians of some parts by themselves, as if nothing flowed through the others: of an LSTM ``path("c")``.
 
         Examples
@@ -62,10 +62,11 @@ class Jacobians:
         >>> c_path.matrices.shape, bool((c_path.matrices[0] == np.diag(np.diag(c_path.matrices[0]))).all())
         ((4, 4, 4), True)
         """
+        names = name, *others
         kept = numpy.concatenate([numpy.arange(self.matrices.shape[1])[self._slice(name)] for name in names])
         sizes = tuple(self.sizes[self.names.index(name)] for name in names)
         alone = (slice(None), kept[:, None], kept)
-        return Jacobians(self.matrices[alone], self.within[alone], self.steps, tuple(names), sizes)
+        return Jacobians(self.matrices[alone], self.within[alone], self.steps, names, sizes)
 
     def detour(self, of: str, via: str) -> numpy.ndarray:
         """∂ofₜ/∂viaₜ₋₁ · ∂viaₜ₋₁/∂ofₜ₋₁: of an LSTM ``detour("c", "h")`` is what cₜ₋₁ does to cₜ through hₜ₋₁, (K, …, …).

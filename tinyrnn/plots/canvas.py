@@ -46,6 +46,11 @@ def one_sequence(values: Any, sequence: int, what: str) -> numpy.ndarray:
     return array
 
 
+def at_t(name: str) -> str:
+    """A name as a symbol with the subscript t, if it is one letter; else as it is, whatever characters it has."""
+    return f"${name}_t$" if len(name) == 1 and name.isalpha() else name.replace("$", r"\$")
+
+
 def style_of(number: int) -> dict[str, Any]:
     """The colour and the dashes of line number 0, 1, 2, …."""
     return {"color": PALETTE[number % len(PALETTE)], "linestyle": DASHES[number % len(DASHES)]}

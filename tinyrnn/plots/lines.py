@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from ..bptt import Flow, TrackFlow
-from .canvas import NEGATIVE, POSITIVE, canvas, edges, numbers, on_a_log_scale, over_steps, plain, style_of
+from .canvas import NEGATIVE, POSITIVE, at_t, canvas, edges, numbers, on_a_log_scale, over_steps, plain, style_of
 
 FEW = 100  # steps that have a bar each
 
@@ -61,7 +61,8 @@ def gradient_norms(flows: Any, *, of: str | None = None, ax: Any = None) -> Any:
         marker = {"marker": "o", "markersize": 3} if len(steps) <= 30 else {}
         ax.plot(steps, shown, linewidth=1.6, label=label, **style, **marker)
         edges(ax, steps, norms, style["color"])
-    plain(ax, "time step t", "norm of the last error" if symbol == "error" else rf"$\|\partial L/\partial {symbol}_t\|$")
+    what = "the error of the last step" if symbol == "error" else rf"$\partial L/\partial\,${at_t(symbol)}"
+    plain(ax, "time step t", f"norm of {what}")
     over_steps(ax, [steps for _, steps, _, _ in lines])
     if any(label for label, *_ in lines):
         ax.legend(frameon=False)

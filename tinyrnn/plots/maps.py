@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from ..bptt import ContributionMatrix
-from .canvas import MISSING, canvas, colour_bar, numbers, one_sequence, whole_numbers
+from .canvas import MISSING, at_t, canvas, colour_bar, numbers, one_sequence, whole_numbers
 
 VISIBLE = str.maketrans({" ": "\N{MIDDLE DOT}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "\t": "\N{RIGHTWARDS ARROW}"})
 FEW = 120  # steps, or units, that may have a label each
@@ -72,7 +72,7 @@ def heatmap(
         raise ValueError(f"text has {len(text)} characters or words, but the values have {steps} steps: one for each")
     kept = _units(states, units)
     ax = canvas(ax, (float(numpy.clip(0.16 * steps + 1.6, 4, 14)), float(numpy.clip(0.16 * len(kept) + 1.0, 2, 8))))
-    _draw(ax, states[:, kept].T, f"${label}_t$" if len(label) == 1 else label, limit, below=text is not None)
+    _draw(ax, states[:, kept].T, at_t(label), limit, below=text is not None)
     ax.set_xlabel("time step t" if text is None else "read at each step")
     ax.set_ylabel("unit" if units is None else f"{len(kept)} of {size} units")
     if text is None:
@@ -121,7 +121,7 @@ def contribution_matrix(matrix: ContributionMatrix | Any, *, of: str = "norms", 
     ax = canvas(ax, (5.6, 4.6))
     if of == "norms":
         label = "norm of the contribution"
-        _draw(ax, values, label, None, logarithmic=True)
+        _draw(ax, values, label, None, logarithmic=True, signed=False)
     else:
         _draw(ax, values, "part of the whole gradient", None, signed=True)
     if from_bptt:
@@ -250,7 +250,7 @@ def _write(axis: Any, words: Sequence[str]) -> None:
     """A word at every row or column."""
     axis.set_ticks(numpy.arange(1, len(words) + 1), words)
     for tick in axis.get_ticklabels():
-        tick.set(family="monospace", fontsize=9 if len(words) <= 100 else 7)
+        tick.set(parse_math=False, family="monospace", fontsize=9 if len(words) <= 100 else 7)
 
 
 def _some_ticks(axis: Any, labels: Sequence[str], most: int = 10) -> None:

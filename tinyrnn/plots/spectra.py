@@ -44,12 +44,12 @@ def jacobian_spectrum(jacobians: Jacobians | Mapping[str, Jacobians], *, count: 
     >>> ax.get_yscale()
     'log'
     """
-    from matplotlib import colormaps
-
     several = isinstance(jacobians, Mapping)
     named: Mapping[str, Jacobians] = jacobians if isinstance(jacobians, Mapping) else {"": jacobians}
     values = {name: _drawable(one.singular_values()[::-1])[:, : count or (1 if several else None)] for name, one in named.items()}
     ax = canvas(ax)
+    from matplotlib import colormaps
+
     on_a_log_scale(ax, [array.ravel() for array in values.values()])
     for number, (name, array) in enumerate(values.items()):
         back = numpy.arange(len(array)) + 1

@@ -59,9 +59,9 @@ def text(
         raise ValueError(
             f"the activation has shape {values.shape}, expected ({len(characters)},), a number for each character or word"
         )
-    placed, lines = _places(characters, width)
+    placed, lines, width = _places(characters, width)
     shown = min(lines, LINES)
-    ax = canvas(ax, (0.115 * width + 1.2, 0.26 * shown + 0.6))
+    ax = canvas(ax, (0.115 * max(width, 12) + 1.2, 0.26 * shown + 0.6))
 
     import matplotlib
     from matplotlib.collections import PatchCollection
@@ -80,7 +80,7 @@ def text(
     for word, value, line, start in kept:
         dark = numpy.isfinite(value) and abs(value) > 0.6 * top
         written = ax.text(start + len(_seen(word)) / 2, line + 0.55, _seen(word), ha="center", va="center", family="monospace")
-        written.set(fontsize=9, color="white" if dark else "black", clip_on=True)
+        written.set(fontsize=9, color="white" if dark else "black", clip_on=True, parse_math=False)
         written.set_in_layout(False)
     ax.set(xlim=(0, width), ylim=(shown, 0), xticks=[], yticks=[])
     if lines > LINES:
@@ -95,15 +95,16 @@ def _seen(word: str) -> str:
     return str(word).translate(VISIBLE) or " "
 
 
-def _places(words: Sequence[str], width: int) -> tuple[list[tuple[int, int]], int]:
-    """The line and the column where each begins, and the number of lines."""
-    places, line, column = [], 0, 0
+def _places(words: Sequence[str], width: int) -> tuple[list[tuple[int, int]], int, int]:
+    """The line and the column where each begins, the number of lines, and the length of the longest."""
+    places, line, column, longest = [], 0, 0, 0
     for word in words:
         wide = len(_seen(word))
         if column and column + wide > width:
             line, column = line + 1, 0
         places.append((line, column))
         column += wide
+        longest = max(longest, column)
         if str(word).endswith("\n"):
             line, column = line + 1, 0
-    return places, places[-1][0] + 1
+    return places, places[-1][0] + 1, longest
