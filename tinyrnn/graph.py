@@ -195,6 +195,7 @@ class _Released:
 
 
 RELEASED = _Released()
+SEVERED: dict[str, Any] = {}  # stands as the attributes of a value that was cut off from its history, so that drawings show it
 
 
 def history(*values: Value) -> list[Value]:
@@ -242,7 +243,7 @@ def unchain(*values: Any, before: int | None = None) -> None:
         behind = value.place.step is not None and before is not None and value.place.step < before
         if before is None or behind:
             if value.op is not None:
-                value.op, value.args, value.attrs, value.requires_grad = None, (), {}, False
+                value.op, value.args, value.attrs, value.requires_grad = None, (), SEVERED, False
             continue
         for parent in value.parents:
             if parent not in seen:

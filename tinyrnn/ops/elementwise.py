@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy
 
 from .. import backend
-from ..graph import Value
-from ..primitive import elementwise, primitive
+from ..graph import SEVERED, Value
+from ..primitive import Primitive, elementwise, primitive
 from .compare import equal, greater, less, sign
 
 
@@ -255,7 +256,17 @@ minimum.vjps(
 )
 
 
-@primitive
+class _Detach(Primitive):
+    """Remembers, where nothing else is recorded, that there was a history."""
+
+    def record(self, value: Any, data: Any, args: tuple, attrs: dict[str, Any], needs_grad: bool) -> Any:
+        result = super().record(value, data, args, attrs, needs_grad)
+        if needs_grad and result.op is None:
+            result.attrs = SEVERED
+        return result
+
+
+@_Detach
 def detach(xp, x):
     """The same numbers, through which no gradient flows; on the CPU in the same memory, read-only.
 

@@ -16,7 +16,7 @@ import numpy
 
 from .. import backend
 from ..tape import Graph
-from . import backward, engine, flow, legend, notation, rolled, unrolled
+from . import backward, cuts, engine, flow, legend, notation, rolled, unrolled
 from .axes import ENDS
 from .detail import at_level
 from .drawing import Drawing
@@ -137,6 +137,7 @@ def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legen
     if chosen.view == "rolled":
         return picture, drawing, rolled.draw(drawing, rolled.Rolled(picture, places))
     unrolled.draw(drawing, places)
+    cuts.draw(drawing, picture)
     scale = None
     if both_ways:
         scale = backward.draw(drawing, picture, places, graph, chosen.passes == "both", chosen.gradients)

@@ -68,7 +68,7 @@ class Adjoints:
         for link in picture.links:
             source = link.tail.copy_of or link.tail
             for argument, result in link.uses:
-                way = () if link.over else trail(source.node, argument, drawn)[1:]
+                way = () if link.over or link.detached else trail(source.node, argument, drawn)[1:]
                 if source.role == "parameter":
                     self.uses[source].append((*way, result)[0])
                 read[link.head].add(argument)

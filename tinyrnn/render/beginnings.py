@@ -18,15 +18,23 @@ def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
         if isinstance(mark.column, int):
             steps[mark.axis].add(mark.column)
     ends = {axis: (min(columns) - 1, max(columns) + 1) for axis, columns in steps.items()}
+    made = {(mark.slot, mark.axis, mark.column): mark for mark in marks if mark.node.op}
     found: dict[tuple, Mark] = {}
     for link in links:
         tail, head = link.tail, link.head
+        link.detached = link.detached or tail.node.severed
         if tail.initial or not link.uses or not isinstance(head.column, int) or not _may_begin(tail):
             continue
         model = read.get(position(link))
         state: Mark | None
         if model is not None:
             state, way = model.tail, model.delay
+            drawn = made.get((state.slot, head.where[0], head.column - way)) if tail.node.severed else None
+            if drawn is not None:  # the same numbers, without their history
+                link.tail = drawn
+                if tail in marks and not any(other.tail is tail for other in links):
+                    marks.remove(tail)
+                continue
         elif tail.node.cut and tail.node.step is not None:
             if tail.node.step == head.column:
                 continue  # what another module computed at the same step

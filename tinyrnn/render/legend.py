@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from . import curve
+from . import curve, cuts
 from .drawing import Arrow, Box, Drawing, Text
 from .style import ARROWS, DOT, ROLES, Stroke, text_width
 
 SIZE, SAMPLE, LINE, GAP = 8.0, 22.0, 17.0, 16.0  # of the text, of a sample, from row to row, between two entries
+
+
+_LINES = {
+    ARROWS["recurrent"]: "to another step",
+    ARROWS["recurrent"]._replace(dash="dashed"): "over the steps left out",
+    ARROWS["severed"]: "history cut: no gradient flows on",
+    ARROWS["detached"]: "detached: no gradient",
+}
 
 
 class Sample(NamedTuple):
@@ -28,7 +36,7 @@ def roles(drawing: Drawing) -> list[Sample]:
     found = {box.role for box in drawing.boxes}
     samples = [Sample(look.legend, role=role) for role, look in ROLES.items() if role in found]
     strokes = {arrow.stroke for arrow in drawing.arrows}
-    return samples + [Sample("detached: no gradient", stroke=ARROWS["detached"])] * (ARROWS["detached"] in strokes)
+    return samples + [Sample(text, stroke=stroke) for stroke, text in _LINES.items() if stroke in strokes]
 
 
 def draw(drawing: Drawing, *groups: list[Sample]) -> None:
@@ -50,5 +58,8 @@ def _entry(drawing: Drawing, sample: Sample, x: float, y: float) -> None:
         wide, high = {"circle": (11.0, 11.0), "dot": (DOT, DOT)}.get(ROLES[sample.role].shape, (SAMPLE - 2.0, 11.0))
         drawing.boxes.append(Box(x + SAMPLE / 2, y, wide, high, sample.role, name=f"legend{len(drawing.boxes)}"))
     elif sample.stroke:
-        drawing.arrows.append(Arrow(curve.rounded([(x + SAMPLE, y), (x, y)]), sample.stroke))
+        line = curve.rounded([(x, y), (x + SAMPLE, y)] if sample.stroke in _LINES else [(x + SAMPLE, y), (x, y)])
+        drawing.arrows.append(Arrow(line, sample.stroke))
+        if sample.stroke == ARROWS["severed"]:
+            drawing.arrows += cuts.strokes(line)
     drawing.texts.append(Text(x + (SAMPLE + 5.0 if sample.role or sample.stroke else 0.0), y, sample.text, "start", SIZE))

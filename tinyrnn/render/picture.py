@@ -151,7 +151,7 @@ class Link:
     def kind(self) -> str:
         """What decides how the arrow looks: a key of `style.ARROWS`."""
         if self.detached:
-            return "detached"
+            return "severed" if self.recurrent else "detached"
         tail = self.tail.copy_of or self.tail
         if self.recurrent:
             return "total" if tail.node.shape == () and tail.role not in ("state", "parameter") else "recurrent"

@@ -53,6 +53,7 @@ ARROWS = {
     "recurrent": Stroke("#0072B2", 1.5),
     "total": Stroke("#D55E00", 0.9),
     "detached": Stroke(PALE, 0.9, "dotted"),
+    "severed": Stroke("#0072B2", 1.5, "dotted"),
 }
 
 FONT, FONT_SIZE, SUB_SIZE, ROW_SIZE = "Helvetica, Arial, 'Liberation Sans', sans-serif", 10.0, 7.5, 7.0

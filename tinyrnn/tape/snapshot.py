@@ -12,7 +12,7 @@ import numpy
 
 from .. import backend
 from ..autodiff import differentiate, identify, seed_of, shares
-from ..graph import RELEASED, Value, history
+from ..graph import RELEASED, SEVERED, Value, history
 from .keys import Keys, Moment
 from .sums import summed, whole_gradients
 
@@ -64,7 +64,9 @@ class Node:
     trainable, differentiable, carried : bool
         Is it a leaf that training changes?  Does a gradient flow back into it?  Is it a state that a time loop hands on?
     cut : bool
-        Is it a leaf of a subgraph that stands for what was computed outside it?
+        Is it a leaf that stands for what was computed elsewhere: outside a subgraph, or in a history that was cut off?
+    severed : bool
+        Was it cut off from its history by `unchain` or `detach`, so that no gradient flows on?
     value, gradient : array or None
         On request.  A gradient is None where none arrives.
     """
@@ -90,6 +92,7 @@ class Node:
     differentiable: bool = False
     carried: bool = False
     cut: bool = False
+    severed: bool = False
     value: Any = None
     gradient: Any = None
 
@@ -370,6 +373,8 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False, backwar
             trainable=value.op is None and value.requires_grad,
             differentiable=value.requires_grad,
             carried=value.carried,
+            cut=value.attrs is SEVERED,
+            severed=value.attrs is SEVERED,
             value=value.data if values else None,
             gradient=whole.get(value),
         )
