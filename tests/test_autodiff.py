@@ -54,6 +54,19 @@ def test_one_share_per_time_step_the_youngest_first(network):
     assert steps == [4, 3, 2, 1, 0]
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_walk_among_some_values_passes_through_no_others(network, create_graph):
+    w, u, xs = network
+    loss = rnn(3, w, u, xs)
+    states = [value for value in tr.graph.history(loss) if value.op is not None and value.op.name == "tanh"]
+    among = {value for value in tr.graph.history(loss) if value.op is not None and value.serial > states[1].serial} | {w}
+    seed = autodiff.seed_of(loss, create_graph=create_graph)
+    walk = (autodiff.recorded_shares if create_graph else autodiff.shares)(loss, seed, among=among)
+    found = {share.into for share in walk}
+    assert w in found and states[2] in found and u not in found and states[1] not in found
+    assert found <= among
+
+
 def test_a_share_belongs_to_one_use_and_has_the_shape_of_what_it_flows_into():
     a, b = leaf([1.0, 2.0]), leaf(3.0)
     y = a * b

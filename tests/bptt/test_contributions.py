@@ -56,6 +56,39 @@ def test_contributions_are_those_of_bptt_by_hand():
         np.testing.assert_allclose(found, np.array(parts), rtol=1e-12, atol=1e-12)
 
 
+def test_contributions_are_those_of_lstm_bptt_by_hand():
+    """The backward pass of the LSTM with forget gates, unrolled in full (Gers, Schmidhuber & Cummins 2000)."""
+    rng = np.random.default_rng(0)
+    x, W_x, W_h, b = rng.normal(size=(6, 2, 3)), rng.normal(size=(3, 16)), rng.normal(size=(4, 16)), rng.normal(size=16)
+    layer = nn.LSTM(3, 4).to(dtype="float64")
+    for name, numbers in {"W_x": W_x, "W_h": W_h, "b": b}.items():
+        getattr(layer.layer0, name).assign(numbers)
+
+    def sigmoid(a):
+        return 1 / (1 + np.exp(-a))
+
+    h, c, gates = [np.zeros((2, 4))], [np.zeros((2, 4))], []
+    for t in range(6):
+        a = np.split(x[t] @ W_x + h[-1] @ W_h + b, 4, axis=1)
+        gates.append((sigmoid(a[0]), sigmoid(a[1]), np.tanh(a[2]), sigmoid(a[3])))
+        i, f, g, o = gates[-1]
+        c.append(f * c[-1] + i * g)
+        h.append(o * np.tanh(c[-1]))
+    by_hand, from_a, from_c = {"W_x": [], "W_h": [], "b": []}, np.zeros((2, 16)), np.zeros((2, 4))
+    for t in range(6, 0, -1):
+        i, f, g, o = gates[t - 1]
+        dh = 2 * h[t] + from_a @ W_h.T  # of the loss at this step, and of the next step's gates
+        dc = dh * o * (1 - np.tanh(c[t]) ** 2) + from_c
+        da = (dc * g * i * (1 - i), dc * c[t - 1] * f * (1 - f), dc * i * (1 - g**2), dh * np.tanh(c[t]) * o * (1 - o))
+        from_a, from_c = np.concatenate(da, axis=1), dc * f
+        for name, part in (("W_x", x[t - 1].T @ from_a), ("W_h", h[t - 1].T @ from_a), ("b", from_a.sum(axis=0))):
+            by_hand[name].insert(0, part)
+    y, _ = layer(x)
+    for name, parts in by_hand.items():
+        found = bptt.contributions((y * y).sum(), getattr(layer.layer0, name))
+        np.testing.assert_allclose(found, np.array(parts), rtol=1e-10, atol=1e-12)
+
+
 def test_masked_steps_give_nothing():
     layer, _, loss = run("LSTM", lengths=[3, 2])
     parts = bptt.contributions(loss, layer.layer0.W_h)
@@ -260,6 +293,7 @@ def test_the_losses_may_be_a_list_of_scalars_each_from_its_own_step():
         parts = bptt.contributions(loss, w)
         np.testing.assert_allclose(row[: len(parts)], parts, rtol=1e-12)
     assert bptt.contribution_matrix(losses, w).arrays is None
+    assert repr(matrix) == "<ContributionMatrix of 3 losses × 3 steps, weight ()>"
 
 
 def test_the_matrix_of_a_reversed_loop_is_the_mirror_image():

@@ -217,6 +217,7 @@ def test_it_prints_as_a_table():
     assert "saturated" in lines[4] and "saturated" not in lines[1]
     assert lines[-1].startswith("  vanishing: the gradient halves every")
     assert all(len(line) < 110 for line in lines)
+    assert repr(flow) == str(flow) == str(flow[0])  # in a notebook, too
     assert ", running backwards" in str(bptt.flow(run("a user's own, reversed")[2]))
 
 

@@ -32,6 +32,7 @@ def test_the_tanh_rnn():
     assert J.steps == (1, 2, 3, 4) and J.names == ("h",) and J.sizes == (4,)
     np.testing.assert_allclose(J.matrices, (1 - h[1:, :, None] ** 2) * W.T, rtol=1e-12, atol=1e-15)
     assert (J.within == 0).all()
+    assert repr(J) == "<Jacobians over 4 steps of a state (h: 4)>"
 
 
 def test_the_lstm():
@@ -248,7 +249,7 @@ def test_what_one_step_jacobians_cannot_describe_is_refused():
     for t in range(5):
         with tr.step(t):
             states.append(tr.tanh(w * states[-1] + states[-2]))
-    with pytest.raises(ValueError, match=r"step 2 depends on that of step 0 not through the one between alone"):
+    with pytest.raises(ValueError, match=r"the state of t = 3 depends on that of t = 1 not through the one between alone"):
         bptt.jacobians(states[-1])
     assert bptt.flow(states[-1])[0].error.shape == (5,)
 

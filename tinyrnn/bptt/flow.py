@@ -34,7 +34,7 @@ class Saturation:
     high: numpy.ndarray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrackFlow:
     """The gradients of one cell in one time loop.  Every array has one number for each step, in the order of time.
 
@@ -77,6 +77,8 @@ class TrackFlow:
             lines.append(f"  {label:{wide}}  {sparkline(norms)}  {span}{self._saturated(label.removeprefix('∂L/∂'))}")
         return "\n".join([*lines, f"  {self.verdict}"])
 
+    __repr__ = __str__
+
     def _saturated(self, name: str) -> str:
         if name not in self.saturation:
             return ""
@@ -84,7 +86,7 @@ class TrackFlow:
         return f"   saturated {low:.0%} low, {high:.0%} high"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Flow:
     """What `flow` found: one TrackFlow for each cell in each time loop, in the order in which they ran.
 
@@ -104,6 +106,8 @@ class Flow:
     def __str__(self) -> str:
         more = len(self.tracks) - self.SHOWN
         return "\n\n".join([*map(str, self.tracks[: self.SHOWN]), *([f"… and {more} more"] if more > 0 else [])])
+
+    __repr__ = __str__
 
 
 def flow(loss: Value) -> Flow:

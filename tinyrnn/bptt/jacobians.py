@@ -18,7 +18,7 @@ EXTRA, SWEEPS, TOLERANCE = (
 )  # of orthogonal iteration: vectors beyond those asked for; how often; and log σ is then settled
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Jacobians:
     """How each state of a sequence depends on the one before.
 
@@ -44,6 +44,10 @@ class Jacobians:
     steps: tuple[int, ...]
     names: tuple[str, ...]
     sizes: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        state = ", ".join(f"{name}: {size}" for name, size in zip(self.names, self.sizes))
+        return f"<Jacobians over {len(self.steps)} steps of a state ({state})>"
 
     def block(self, of: str, by: str) -> numpy.ndarray:
         """∂ofₜ/∂byₜ₋₁, the other parts of sₜ₋₁ held fixed, for every step, (K, …, …)."""

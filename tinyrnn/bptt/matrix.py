@@ -16,7 +16,7 @@ from ..ops import total
 from .contributions import Record, Use, check_sum, gradient_of, rows
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ContributionMatrix:
     """What the loss of step s (row) gave to the gradient of a weight by its use at step t (column).
 
@@ -41,6 +41,9 @@ class ContributionMatrix:
     gradient: Any
     loss_steps: tuple[int, ...]
     steps: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        return f"<ContributionMatrix of {len(self.loss_steps)} losses × {len(self.steps)} steps, weight {self.gradient.shape}>"
 
 
 class _Cell(NamedTuple):

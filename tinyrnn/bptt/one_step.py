@@ -167,8 +167,8 @@ class Steps:
         odd = next((number for number, found in enumerate(shapes) if found != shapes[0]), None)
         if odd is not None:
             raise ValueError(
-                f"{title(self.track)}: the state has parts of the shapes {shapes[0]} at first, but {shapes[odd]} at step "
-                f"{self.track.steps[odd]}: there is no one Jacobian from step to step"
+                f"{title(self.track)}: the state has parts of the shapes {shapes[0]} at first, but {shapes[odd]} at "
+                f"t = {self.track.steps[odd] + 1}: there is no one Jacobian from step to step"
             )
         for shape in shapes[0]:
             if len(shape) > 1 and not 0 <= sequence < shape[0]:
@@ -183,8 +183,9 @@ class Steps:
             if value not in between and value.requires_grad and any(parent in passed for parent in value.parents):
                 passed.add(value)
         if not passed.isdisjoint(here):
+            first, last = self.track.steps[number - 2] + 1, self.track.steps[number] + 1
             raise ValueError(
-                f"{title(self.track)}: the state of step {self.track.steps[number]} depends on that of step "
-                f"{self.track.steps[number - 2]} not through the one between alone (a longer delay, attention to the past, or "
-                "another cell that feeds back): products of Jacobians would leave that out; carry it as a part of the state"
+                f"{title(self.track)}: the state of t = {last} depends on that of t = {first} not through the one between alone "
+                "(a longer delay, attention to the past, or another cell that feeds back): products of Jacobians would leave "
+                "that out; carry it as a part of the state"
             )
