@@ -93,6 +93,34 @@ def test_a_loop_and_cells_of_ones_own():
     ]
 
 
+def test_a_running_sum_is_no_state():
+    """`loss = loss + …` in the loop hands something on from step to step, but it is not the network's memory."""
+    for first in (0.0, None):
+        w, h, loss, outputs = tr.Parameter(np.array(0.5)), tr.Tensor(np.array(1.0)), first, None
+        for t in range(6):
+            with tr.step(t):
+                h = tr.tanh(w * h)
+                loss = h * h if loss is None else loss + h * h
+                outputs = tr.reshape(h, shape=(1,)) if outputs is None else tr.concatenate(outputs, tr.reshape(h, shape=(1,)))
+        track = bptt.flow(loss + outputs.sum())[0]
+        assert list(track.states) == ["state"] and track.verdict.kind == "vanishing"
+        assert bptt.jacobians(loss).sizes == (1,)
+
+
+def test_a_sum_that_the_network_reads_is_a_state():
+    """The cell of the first LSTM, without a forget gate (Hochreiter & Schmidhuber 1997); and a sum that is all there is."""
+    w, h, c, s = tr.Parameter(np.array(0.5)), 0.0, tr.Tensor(np.array(0.0)), tr.Tensor(np.array(1.0))
+    for t in range(4):
+        with tr.step(t):
+            c, h = tr.named(c=c + tr.tanh(w * h + 1.0), h=h)
+            (h,) = tr.named(h=tr.tanh(c))
+    assert list(bptt.flow(h)[0].states) == ["h", "c"]
+    for t in range(4):
+        with tr.step(t):
+            s = s + w
+    assert bptt.flow(s * s)[0].verdict.kind == "steady"
+
+
 def test_masks_leave_a_track_its_module():
     layer = nn.LSTM(3, 4, 2)
     y, (h, _) = layer(np.ones((5, 2, 3), "float32"), lengths=[5, 2])

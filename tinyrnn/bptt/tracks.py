@@ -9,6 +9,7 @@ from typing import Any
 from ..graph import Value, history
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
+SUMS = ("add", "sub", "total", "concatenate")
 VIEWS = ("part", "split", "unstack", "getitem", "index", "reshape", "transpose")  # show numbers, change none
 
 
@@ -53,51 +54,34 @@ def find_tracks(recorded: Sequence[Value]) -> list[Track]:
     """The tracks of a history, in the order in which they ran.
 
     A state is what a time loop has marked as carried; and, in a loop of the user's own, what one step makes and another
-    step of the same loop reads.
+    step of the same loop reads.  A running sum that nothing else reads, like that of a loss, is none.
     """
-    made = [v for v in recorded if v.op is not None and v.requires_grad and v.place.step is not None and not v.place.backward]
-    carried = {v for v in made if v.carried}
-    for value in made:
-        for parent in value.parents:
-            here, there = value.place, parent.place
-            if parent.op is not None and parent.requires_grad and here.loop == there.loop and here.step != there.step:
-                carried.add(parent)
-    alike = {_kind(value) for value in carried}
-    carried |= {value for value in made if _kind(value) in alike}  # the last step's, which no step reads
-
-    by_track: dict[tuple[int | None, tuple[str, ...]], list[Value]] = {}
+    made: dict[int, list[Value]] = {}  # in each loop
     for value in recorded:
-        if value in carried:
-            by_track.setdefault((value.place.loop, _module(value)), []).append(value)
-    of_loop: dict[int | None, list[Value]] = {}
-    for value in made:
-        of_loop.setdefault(value.place.loop, []).append(value)
+        loop, step, pull = value.place.loop, value.place.step, value.place.pull
+        if value.op is not None and value.requires_grad and loop is not None and step is not None and pull is None:
+            made.setdefault(loop, []).append(value)
     tracks = []
-    for (loop, module), states in by_track.items():
-        steps = tuple(dict.fromkeys(value.place.step for value in states))
-        feeds = set(history(*states))
-        shown = {_origin(value) for value in of_loop[loop] if value.name is not None}  # through a part that has a name
-        inner = [m for other, m in by_track if other == loop and m != module and m[: len(module)] == module]
-        gates = [
-            value
-            for value in of_loop[loop]
-            if value in feeds
-            and value not in carried
-            and value.place.scope[: len(module)] == module
-            and not any(value.place.scope[: len(m)] == m for m in inner)
-            and _gate_name(value)
-            and (value.name is not None or value not in shown)
-        ]
-        tracks.append(
-            Track(
-                module=".".join(module),
-                loop=loop,  # type: ignore[arg-type]
-                steps=steps,  # type: ignore[arg-type]
-                states=_output_first(_in_rows(states, steps, [value.name or "state" for value in states])),
-                gates=_in_rows(gates, steps, [_gate_name(value) for value in gates]),
+    for loop, values in made.items():
+        of_module: dict[tuple[str, ...], list[Value]] = {}
+        for value in _states(values):
+            of_module.setdefault(_module(value), []).append(value)
+        carried = {value for states in of_module.values() for value in states}
+        for module, states in of_module.items():
+            inner = [other for other in of_module if other != module and other[: len(module)] == module]
+            inside = [value for value in values if _within(value, module) and not any(_within(value, m) for m in inner)]
+            steps = tuple(dict.fromkeys(value.place.step for value in states if value.place.step is not None))
+            gates = _gates(inside, carried, set(history(*states)))
+            tracks.append(
+                Track(
+                    module=".".join(module),
+                    loop=loop,
+                    steps=steps,
+                    states=_output_first(_in_rows(states, steps, [value.name or "state" for value in states])),
+                    gates=_in_rows(gates, steps, [_gate_name(value) for value in gates]),
+                )
             )
-        )
-    return tracks
+    return sorted(tracks, key=lambda track: track.loop)
 
 
 def choose_track(tracks: Sequence[Any], which: int | str | None) -> Any:
@@ -130,9 +114,41 @@ def _origin(value: Value) -> Value:
     return value
 
 
+def _states(made: Sequence[Value]) -> list[Value]:
+    """What the steps of one loop hand on, out of all that they make."""
+    readers: dict[Value, list[Value]] = {value: [] for value in made}
+    for value in made:
+        for parent in value.parents:
+            if parent in readers:
+                readers[parent].append(value)
+    sums: set[Value] = set()  # that nothing reads but further sums
+    for value in reversed(made):
+        if value.op.name in SUMS and sums.issuperset(readers[value]):
+            sums.add(value)
+    later = {value: [r for r in read_by if r.place.step != value.place.step] for value, read_by in readers.items()}
+    found = {value for value in made if value.carried or not sums.issuperset(later[value])}
+    found = found or {value for value in made if later[value]}  # a network that does nothing but add up
+    alike = {_kind(value) for value in found}
+    return [value for value in made if value in found or _kind(value) in alike]  # the last step's, too, which no step reads
+
+
 def _kind(value: Value) -> tuple:
     """Equal for what is the same thing at different steps of one loop."""
-    return value.place.loop, value.place.scope, value.ordinal, value.name, value.op
+    return value.place.scope, value.ordinal, value.name, value.op
+
+
+def _within(value: Value, module: tuple[str, ...]) -> bool:
+    return value.place.scope[: len(module)] == module
+
+
+def _gates(inside: Sequence[Value], carried: set[Value], feeds: set[Value]) -> list[Value]:
+    """What has a name, or is an activation (that shows under no other name), among the values that states are made of."""
+    shown = {_origin(value) for value in inside if value.name is not None}
+    return [
+        value
+        for value in inside
+        if value in feeds and value not in carried and _gate_name(value) and (value.name is not None or value not in shown)
+    ]
 
 
 def _module(value: Value) -> tuple[str, ...]:
