@@ -10,6 +10,7 @@ import pytest
 import tinyrnn as tr
 from tinyrnn import autodiff, nn, render
 from tinyrnn.graph import history
+from tinyrnn.render.detail import at_level
 from tinyrnn.render.looks import MOVERS
 from tinyrnn.render.reading import read
 
@@ -234,7 +235,11 @@ def test_what_has_no_name_gets_a_letter():
 
 
 def test_parameters_of_one_name_are_told_apart():
-    assert titles(read(tr.tape(MODELS["plain"](1))), "parameter") == ["W_0", "W_1", "b_0", "b_1"]
+    """By their module, if no frame around it says which one it is."""
+    fine = titles(at_level(read(tr.tape(MODELS["own_modules"](1))), "primitives"), "parameter")
+    assert fine == ["W", "W", "b", "b"]
+    coarse = titles(at_level(read(tr.tape(MODELS["own_modules"](1))), "gates"), "parameter")
+    assert coarse == ["W_candidate", "W_gate", "b_candidate", "b_gate"]
 
 
 def test_mean_square_and_sums_read_like_the_book():

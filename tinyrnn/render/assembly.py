@@ -7,20 +7,23 @@ through a shaft beside it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from . import curve, records, style
 from .cell import PORT, Block, Cell, Edge, Size, sizes_of, weight
 from .curve import Point
-from .picture import Link, Mark, Slot
-from .storeys import Scope, Storeys, assign
+from .frames import titles
+from .nested import INSET, TITLE, TITLE_SIZE, Plan, in_reading_order, moved
+from .picture import Link, Mark, Scope, Slot
+from .storeys import Storeys, assign
 
-LANE, GAP, TITLE, TITLE_SIZE = 7.0, 12.0, 12.0, 8.0  # between two arrows, around a module, for its name
-INSET = 6.0  # of a module's frame in that of the step, and of its name in that
+LANE, GAP = 7.0, 12.0  # between two arrows, and around a module
 _INPUT, _SMALL = (27.0, style.HEIGHT), (16.0, 2.0)  # the size of a port: in a module that of an input
 
 Trunk = tuple[Slot, int]  # an arrow, or several from one mark, up to a storey
 
 
-def lay_out(marks: list[Mark], recurrent: list[Link], inside: list[Link]) -> Cell:
+def lay_out(marks: list[Mark], recurrent: list[Link], inside: list[Link], framed: Collection[Scope] = ()) -> Cell:
     """The cell that has room for all these marks: the union of all steps.
 
     Parameters
@@ -31,17 +34,19 @@ def lay_out(marks: list[Mark], recurrent: list[Link], inside: list[Link]) -> Cel
         Those from one step to another, which say what belongs at the left and at the right.
     inside : list of Link
         Those inside a step.
+    framed : collection of Scope
+        The modules that get a frame.
     """
     sizes = sizes_of(marks)
     left, right = _sides(recurrent, sizes)
     edges: dict[Edge, int] = {}
     for link in inside:
         edges.setdefault((link.tail.slot, link.head.slot), weight(link))
-    fields = records.of(marks)
+    plan = Plan({mark.slot: _scope(mark) for mark in marks}, framed, records.of(marks))
     storeys = assign(marks, edges, [link.tail for link in recurrent])
     if storeys is None:
-        return records.lay_out(Block(_in_reading_order(sizes, edges), edges, left, right), fields)
-    return _House(sizes, edges, storeys, left, right, fields).build()
+        return plan.lay_out(Block(in_reading_order(sizes, edges), edges, left, right))
+    return _House(sizes, edges, storeys, left, right, plan).build()
 
 
 def _sides(recurrent: list[Link], sizes: dict[Slot, Size]) -> tuple[set[Slot], set[Slot]]:
@@ -55,10 +60,10 @@ def _sides(recurrent: list[Link], sizes: dict[Slot, Size]) -> tuple[set[Slot], s
     return left & set(sizes), right & set(sizes)
 
 
-def _in_reading_order(sizes: dict[Slot, Size], edges: dict[Edge, int]) -> dict[Slot, Size]:
-    """Each operation, then what it reads: layers that are alike have the same order, hence the same layout."""
-    ordered = dict.fromkeys(slot for tail, head in edges for slot in (head, tail))
-    return {slot: sizes[slot] for slot in (*ordered, *(s for s in sizes if s not in ordered))}
+def _scope(mark: Mark) -> Scope:
+    """The module that it is drawn in; an input comes from outside."""
+    role = mark.copy_of.role if mark.copy_of else mark.role
+    return () if role == "input" else mark.scope
 
 
 class _House:
@@ -71,14 +76,14 @@ class _House:
         storeys: Storeys,
         left: set[Slot],
         right: set[Slot],
-        fields: list[records.Record],
+        plan: Plan,
     ) -> None:
-        self.fields = fields
+        self.plan = plan
         self.sizes, self.edges, self.left, self.right = sizes, edges, left, right
         self.modules, self.of = storeys.modules, storeys.of
         self.between = [edge for edge in edges if self.of[edge[0]] != self.of[edge[1]]]
         self.trunks: list[Trunk] = list(dict.fromkeys((tail, self.of[head]) for tail, head in self.between))
-        self.titles = names([module for module in self.modules if module])
+        self.titles = titles([module for module in self.modules if module and module in plan.framed])
 
     def build(self) -> Cell:
         self.floors = [self.floor(number) for number in range(len(self.modules))]
@@ -106,18 +111,18 @@ class _House:
         }
         ports = list(dict.fromkeys(tail for tail, _ in edges if tail[0] == PORT))
         sizes = {slot: size for slot, size in self.sizes.items() if self.of[slot] == number}
-        if self.modules[number]:
+        module = self.modules[number]
+        if module:
             sizes |= dict.fromkeys(ports, _INPUT)
-            return records.lay_out(Block(_in_reading_order(sizes, edges), edges, self.left, self.right), self.fields)
+            return self.plan.lay_out(Block(in_reading_order(sizes, edges), edges, self.left, self.right), module)
         sizes |= dict.fromkeys(ports, _SMALL)
         shafts = [port for port in ports if self.passes((port[1], number))]  # come in from the right
         order = [(a, b) for a in ports for b in shafts if a not in shafts]
-        return records.lay_out(Block(_in_reading_order(sizes, edges), edges, self.left, self.right, order), self.fields)
+        return self.plan.lay_out(Block(in_reading_order(sizes, edges), edges, self.left, self.right, order))
 
     def framed(self, number: int) -> bool:
-        """Is there a frame around it?  Not around a module that is one box with its states."""
-        roles = {slot[1] for slot, at in self.of.items() if at == number}
-        return self.modules[number] is not None and not roles <= {"module", "state", "input"}
+        """Is there a frame around it?"""
+        return self.modules[number] in self.titles
 
     def room(self, number: int) -> float:
         """How wide a storey is, with the name of its module beside the arrows that leave it."""
@@ -145,7 +150,8 @@ class _House:
         top = y + floor.height
         if module and self.framed(number):
             top += TITLE
-            self.cell.frames[self.titles[module]] = INSET, y, self.wide - INSET, top
+            self.cell.frames[module] = INSET, y, self.wide - INSET, top
+        self.cell.frames |= {inner: moved(frame, x, y) for inner, frame in floor.frames.items()}
         self.cell.height = top + GAP / 2
 
     def left_edge(self, number: int) -> float:
@@ -169,11 +175,3 @@ class _House:
         lane = self.lanes[trunk, goal]
         way += [(way[-1][0], lane), (x, lane), (x, y - floor.size[port][1] / 2)]
         self.cell.curves[tail, head] = curve.led_on(curve.rounded(way), floor.curves[port, head])
-
-
-def names(scopes: list[Scope]) -> dict[Scope, str]:
-    """What modules are called, without what all of their names begin with."""
-    common = 0
-    while len({scope[: common + 1] for scope in scopes}) == 1 and all(len(scope) > common + 1 for scope in scopes):
-        common += 1
-    return {scope: ".".join(scope[common:]) for scope in scopes}

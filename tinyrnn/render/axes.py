@@ -45,14 +45,14 @@ def name_axes(axes: Iterable[Axis], marks: list[Mark]) -> tuple[Axis, ...]:
     for mark in marks:
         if mark.role == "state" and mark.node.op:
             scopes[mark.axis].append(mark.scope)
-    inner = [_shared(scopes[axis.number]) for axis in ordered]
-    names = [".".join(scope[len(_shared(inner)) :] or scope) for scope in inner]
+    inner = [shared(scopes[axis.number]) for axis in ordered]
+    names = [".".join(scope[len(shared(inner)) :] or scope) for scope in inner]
     if len(set(names)) < len(names) or "" in names:
         names = [f"{name} run {number}".strip() for number, name in enumerate(names, 1)]
     return tuple(axis._replace(name=name) for axis, name in zip(ordered, names))
 
 
-def _shared(scopes: list[Scope]) -> Scope:
+def shared(scopes: list[Scope]) -> Scope:
     """What all scopes begin with."""
     return tuple(names[0] for names in takewhile(lambda names: len(set(names)) == 1, zip(*scopes)))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from . import layout, style
 from .curve import Chain, Point
 from .layout import Outline, Task
-from .picture import Link, Mark, Slot
+from .picture import Link, Mark, Scope, Slot
 
 Size = tuple[float, float]
 Edge = tuple[Slot, Slot]
@@ -23,7 +23,7 @@ class Cell:
     centre: dict[Slot, Point]
     size: dict[Slot, Size]
     curves: dict[Edge, Chain] = field(default_factory=dict)
-    frames: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)  # of modules, by name
+    frames: dict[Scope, tuple[float, float, float, float]] = field(default_factory=dict)  # of modules
     shafts: dict[Slot, float] = field(default_factory=dict)  # where the gradient of a parameter leaves the step (see `shafts`)
 
     def row(self, slot: Slot) -> list[Slot]:

@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from .merge import Group, merge
-from .picture import Label, Link, Mark, Picture, Where
+from .picture import Label, Link, Mark, Picture, Scope, Where
 
-Scope = tuple[str, ...]
 Key = tuple[Scope, Where, int | None]  # a module, at a step of a run through time
 
 

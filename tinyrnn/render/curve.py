@@ -105,6 +105,18 @@ def _neighbours(chain: Chain, i: int) -> tuple[Point, Point]:
     return before, after
 
 
+def beyond(chain: Chain, height: float) -> Chain:
+    """The chain, which runs up or down, from where it reaches a height."""
+    way = 1.0 if chain[-1][1] > chain[0][1] else -1.0
+    while len(chain) > 4 and (chain[3][1] - height) * way < 0:
+        chain = chain[3:]
+    low, high = 0.0, 1.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (point(chain[:4], middle)[1] - height) * way < 0 else (low, middle)
+    return first_part(chain[3::-1], 1.0 - high)[::-1] + chain[4:]
+
+
 def first_part(cubic: Chain, t: float) -> Chain:
     """A cubic Bézier up to t (de Casteljau)."""
     a, b, c, d = cubic

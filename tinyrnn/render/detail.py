@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .cells import show_cells
+from .frames import with_frames
 from .gates import show_gates
 from .picture import Picture
 
@@ -11,7 +12,7 @@ _SHOWN = {"primitives": lambda picture: picture, "gates": show_gates, "cells": s
 
 def at_level(picture: Picture, level: str) -> Picture:
     """The picture of all operations, made coarser; what stays keeps its slot and its looks."""
-    picture = _SHOWN[level](picture)
+    picture = with_frames(_SHOWN[level](picture))
     for number, mark in enumerate(picture.marks):
         mark.number = number
     return picture

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from .axes import shared
 from .merge import Group, merge
 from .picture import Label, Link, Mark, Picture, Slot
 
@@ -84,7 +85,7 @@ def _affine_maps(picture: Picture) -> list[Group]:
 
 def _affine(group: Group) -> Mark:
     """One mark for an affine map."""
-    return _like(group[-1], _AFFINE)
+    return _like(group, _AFFINE)
 
 
 def _records(picture: Picture) -> list[Group]:
@@ -113,12 +114,14 @@ def _shared_feeds(picture: Picture, records: list[Group]) -> list[Group]:
 def _one_of(group: Group) -> Mark:
     """One mark for several that are alike, or an affine map, if one of them is."""
     labels = {mark.label for mark in group}
-    return _like(group[-1], group[-1].label if len(labels) == 1 else _AFFINE)
+    return _like(group, group[-1].label if len(labels) == 1 else _AFFINE)
 
 
-def _like(last: Mark, label: Label) -> Mark:
+def _like(group: Group, label: Label) -> Mark:
+    """A mark in place of a group, in the module that all of them belong to."""
+    last, scope = group[-1], shared([mark.scope for mark in group])
     slot: Slot = ("merged", last.role, *last.slot)
-    return Mark(last.role, label, last.column, last.node, last.scope, last.time, slot, last.axis)
+    return Mark(last.role, label, last.column, last.node, scope, last.time, slot, last.axis)
 
 
 def _unite(fields: Iterable[Mark]) -> None:

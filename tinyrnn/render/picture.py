@@ -12,6 +12,7 @@ BEFORE, AFTER = "before", "after"  # the columns of what runs before the time lo
 Column = int | str
 Where = tuple[int, Column]  # a time axis and a column of it
 Slot = tuple
+Scope = tuple[str, ...]  # a module, by the names on the way to it
 Use = tuple[Node, Node]  # an argument, and the result that was computed from it
 
 
@@ -178,3 +179,4 @@ class Picture(NamedTuple):
     marks: list[Mark]
     links: list[Link]
     axes: tuple[Axis, ...] = ()
+    framed: frozenset[Scope] = frozenset()  # the modules that get a frame

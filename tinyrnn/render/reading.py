@@ -97,7 +97,6 @@ class _Reader:
         self.place_outsiders()
         number_slots(self.marks)
         set_beginnings(self.marks, self.links)
-        self.tell_apart()
         for number, mark in enumerate(self.marks):
             mark.number = number
         return Picture(self.marks, self.links, name_axes(self.axes.values(), self.marks))
@@ -303,17 +302,6 @@ class _Reader:
                 mark.axis, mark.column = needed[mark], BEFORE
             elif mark.column == AFTER:
                 mark.axis = last
-
-    def tell_apart(self) -> None:
-        """Parameters that share a name get that of their module as a subscript, unless a frame around the module says it."""
-        framed = {mark.scope for mark in self.marks if mark.role == "state"}
-        loose = [mark for mark in self.marks if mark.role == "parameter" and mark.scope and mark.scope not in framed]
-        owners = defaultdict(set)
-        for mark in loose:
-            owners[mark.where, mark.label].add(mark.scope)
-        for mark in [m for m in loose if len(owners[m.where, m.label]) > 1]:
-            below = notation.cut(mark.scope[-1])
-            mark.label = mark.label._replace(sub=f"{mark.label.sub} {below}".strip())
 
 
 def _is_earlier(leaf: Node, step: int | None) -> bool:

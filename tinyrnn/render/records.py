@@ -62,10 +62,10 @@ def _expanded(block: Block, home: dict[Slot, Slot], cell: Cell) -> Cell:
     for tail, head in block.edges:
         chain = cell.curves[home.get(tail, tail), home.get(head, head)]
         if tail in home:
-            chain = _led_from((centre[tail][0], centre[tail][1] + block.size[tail][1] / 2), chain)
+            chain = led_from((centre[tail][0], centre[tail][1] + block.size[tail][1] / 2), chain)
         if head in home:
             low = centre[head][0], centre[head][1] - block.size[head][1] / 2
-            chain = _led_from(low, chain[::-1])[::-1]
+            chain = led_from(low, chain[::-1])[::-1]
         curves[tail, head] = chain
     return replace(cell, centre=centre, size=block.size, curves=curves)
 
@@ -81,7 +81,7 @@ def _in_order(fields: Record, block: Block, home: dict[Slot, Slot], cell: Cell) 
     return sorted(fields, key=lambda field: sum(places[field]) / len(places[field]) if places[field] else middle)
 
 
-def _led_from(start: Point, chain: Chain) -> Chain:
+def led_from(start: Point, chain: Chain) -> Chain:
     """The chain from another point, whence it leaves upright."""
     x, y = start
     return [start, (x, y + 0.4 * (chain[3][1] - y)), *chain[2:]]

@@ -51,7 +51,7 @@ class _Roller:
         for number, mark in enumerate(self.marks.values()):
             mark.number = number
         axes = tuple(axis._replace(drawn=(self.model[axis.number],)) for axis in self.old.axes)
-        return Picture(list(self.marks.values()), list(self.links.values()), axes)
+        return Picture(list(self.marks.values()), list(self.links.values()), axes, self.old.framed)
 
     def is_timed(self, mark: Mark) -> bool:
         """Does it belong to a step?"""
@@ -206,6 +206,8 @@ def draw(drawing: Drawing, rolled: Rolled) -> list[Sample]:
             drawing.arrows.append(Arrow(rolled.through(link, delay)[1], stroke, ends=(delay.name, name[link.head])))
     for axis in rolled.axes:
         _caption(drawing, rolled, axis)
+    for place in rolled.places.values():
+        drawing.texts += module_titles(place.cell, place.x, place.y)
     once = [
         Sample("in the rolled drawing: at one end of the sequence only", stroke=style.ARROWS["plain"]._replace(dash="dashed"))
     ]
@@ -218,6 +220,5 @@ def _caption(drawing: Drawing, rolled: Rolled, axis: Axis) -> None:
     (x,) = rolled.steps(axis)
     middle = x + cell.width / 2
     drawing.texts.append(Text(middle, -CAPTION / 2, f"× {len(steps)}", size=12.0))
-    drawing.texts += module_titles(cell, x)
     if axis.name:
         drawing.texts.append(Text(middle, -CAPTION * 1.5, axis.name))

@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .cell import Edge
-from .picture import Mark, Slot
-
-Scope = tuple[str, ...]
+from .picture import Mark, Scope, Slot
 
 
 @dataclass

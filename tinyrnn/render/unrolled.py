@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from . import curve, records, style
-from .assembly import INSET, TITLE_SIZE, lay_out
-from .cell import Block, Cell, sizes_of, weight
+from . import curve, style
+from .assembly import lay_out
+from .cell import Cell
 from .columns import Place, beginnings, in_order
 from .curve import Chain
 from .drawing import Arrow, Box, Drawing, Frame, Text
-from .picture import AFTER, Axis, Column, Link, Mark, Picture, Where
+from .frames import titles
+from .nested import INSET, TITLE_SIZE
+from .picture import AFTER, Axis, Column, Link, Mark, Picture, Scope, Where
 from .routes import Route, Routes, leaves, thing
 from .shafts import dig
 
@@ -44,6 +46,7 @@ class Unrolled:
 
     def __init__(self, picture: Picture, lane: float = LANE, cells: dict[int, Cell] | None = None) -> None:
         self.marks, self.links, self.axes, self.lane = picture.marks, picture.links, picture.axes, lane
+        self.framed = picture.framed
         self.order = in_order(self.marks)
         self.cells = cells or {axis.number: self._lay_out_step(axis) for axis in self.axes}
         self.places = self._stand_up()
@@ -64,7 +67,7 @@ class Unrolled:
         marks = [m for m in self.marks if m.axis == axis.number and isinstance(m.column, int) and not m.initial]
         links = [link for link in self.links if link.tail.axis == link.head.axis == axis.number]
         inside = [link for link in links if not leaves(link) and isinstance(link.head.column, int)]
-        cell = lay_out(marks, [link for link in links if link.recurrent], inside)
+        cell = lay_out(marks, [link for link in links if link.recurrent], inside, self.framed)
         dig(cell, marks)
         return cell
 
@@ -91,10 +94,7 @@ class Unrolled:
 
     def _lay_out_block(self, marks: list[Mark]) -> Cell:
         where = marks[0].where
-        edges = {(k.tail.slot, k.head.slot): weight(k) for k in self.links if k.tail.where == k.head.where == where}
-        cell = records.lay_out(Block(sizes_of(marks), edges), records.of(marks))
-        dig(cell, marks)
-        return cell
+        return lay_out(marks, [], [k for k in self.links if k.tail.where == k.head.where == where], self.framed)
 
     def _spread_out(self) -> None:
         """Set the columns side by side."""
@@ -168,13 +168,17 @@ class Unrolled:
         return self._tops[thing(link, route)] + 4.0 + distance
 
     def frames(self) -> list[Frame]:
-        """A frame around every step, and one around every module where a step has several."""
+        """A frame around every step, and those of modules."""
         frames = []
-        for axis in self.axes:
-            cell = self.cells[axis.number]
-            for x in self.steps(axis):
-                frames.append(Frame(x, 0.0, x + cell.width, cell.height, style.PAPER))
-                frames += [Frame(x + x0, y0, x + x1, y1, "#FFFFFF") for x0, y0, x1, y1 in cell.frames.values()]
+        for axis, column in self.places:
+            place = self.places[axis, column]
+            if place.cell is self.cells.get(axis):
+                frames.append(Frame(place.x, 0.0, place.right, place.cell.height, style.PAPER))
+            fill = "#FFFFFF" if place.cell is self.cells.get(axis) else style.PAPER
+            frames += [
+                Frame(place.x + x0, place.y + y0, place.x + x1, place.y + y1, fill)
+                for x0, y0, x1, y1 in place.cell.frames.values()
+            ]
         return frames
 
     def steps(self, axis: Axis) -> dict[float, int]:
@@ -203,15 +207,15 @@ def draw(drawing: Drawing, unrolled: Unrolled) -> None:
         drawing.arrows.append(Arrow(unrolled.chain(link), stroke._replace(dash="dashed") if link.over else stroke, ends=ends))
     for axis in unrolled.axes:
         _caption(drawing, unrolled, axis)
+    for place in unrolled.places.values():
+        drawing.texts += module_titles(place.cell, place.x, place.y)
 
 
 def _caption(drawing: Drawing, unrolled: Unrolled, axis: Axis) -> None:
-    """Write the time under each step, how many are left out, and the names of the modules and of the axis."""
+    """Write the time under each step, how many are left out, and the name of the axis."""
     cell, steps = unrolled.cells[axis.number], unrolled.steps(axis)
-    titles = module_titles(cell)
     for x, t in steps.items():
         drawing.texts.append(Text(x + cell.width / 2, -CAPTION / 2, f"t = {t + 1}"))
-        drawing.texts += [title._replace(x=x + title.x) for title in titles]
     if axis.number in unrolled.gaps:
         drawing.texts.append(Text(sum(unrolled.gaps[axis.number]) / 2, -CAPTION / 2, left_out(axis)))
     if axis.name:
@@ -219,16 +223,16 @@ def _caption(drawing: Drawing, unrolled: Unrolled, axis: Axis) -> None:
         drawing.texts.append(Text(middle + cell.width / 2, -CAPTION * 1.5, axis.name))
 
 
-def module_titles(cell: Cell, x: float = 0.0) -> list[Text]:
-    """The names of the modules in a step that begins at x."""
-    titles = [_title(cell, name) for name in cell.frames]
-    return [title._replace(x=x + title.x) for title in titles]
+def module_titles(cell: Cell, x: float, y: float = 0.0) -> list[Text]:
+    """The names of the modules in a cell that stands at (x, y)."""
+    names = [_title(cell, module, name) for module, name in titles(cell.frames).items()]
+    return [name._replace(x=x + name.x, y=y + name.y) for name in names]
 
 
-def _title(cell: Cell, name: str) -> Text:
+def _title(cell: Cell, module: Scope, name: str) -> Text:
     """The name of a module, in the upper left corner of its frame, or in the right one if an arrow runs through it."""
-    x0, _, x1, y1 = cell.frames[name]
+    x0, _, x1, y1 = cell.frames[module]
     left = Text(x0 + INSET, y1 - TITLE_SIZE, name, "start", TITLE_SIZE)
     points = [p for chain in cell.curves.values() for p in curve.sampled(chain)]
-    crossed = any(x < left.x + left.width + LANE and abs(y - left.y) < TITLE_SIZE for x, y in points)
+    crossed = any(x0 < x < left.x + left.width + LANE and abs(y - left.y) < TITLE_SIZE for x, y in points)
     return left._replace(x=x1 - INSET, anchor="end") if crossed else left
