@@ -12,7 +12,6 @@ from collections.abc import Collection
 from . import curve, records, style
 from .cell import PORT, Block, Cell, Edge, Size, sizes_of, weight
 from .curve import Point
-from .frames import titles
 from .nested import INSET, TITLE, TITLE_SIZE, Plan, in_reading_order, moved
 from .picture import Link, Mark, Scope, Slot
 from .storeys import Storeys, assign
@@ -83,7 +82,7 @@ class _House:
         self.modules, self.of = storeys.modules, storeys.of
         self.between = [edge for edge in edges if self.of[edge[0]] != self.of[edge[1]]]
         self.trunks: list[Trunk] = list(dict.fromkeys((tail, self.of[head]) for tail, head in self.between))
-        self.titles = titles([module for module in self.modules if module and module in plan.framed])
+        self.titles = plan.titles
 
     def build(self) -> Cell:
         self.floors = [self.floor(number) for number in range(len(self.modules))]

@@ -40,6 +40,10 @@ class Plan:
     framed: Collection[Scope]
     fields: list[Record]
 
+    def __post_init__(self) -> None:
+        here = {scope[:depth] for scope in self.scope.values() for depth in range(1, len(scope) + 1)}
+        self.titles = titles(scope for scope in self.framed if scope in here)
+
     def lay_out(self, block: Block, base: Scope = ()) -> Cell:
         """The layout of a block that lies in the module `base`."""
         home = {slot: module for slot in block.size if (module := self._child(slot, base))}
@@ -73,7 +77,7 @@ class _Module:
         self.cell = with_ports_below(plan.lay_out(inner, scope), inner, lambda block: plan.lay_out(block, scope))
         leaving = [tail for tail, head in block.edges if home.get(tail) == scope and home.get(head) != scope]
         self.exits = {slot: self.cell.way_up(slot) for slot in leaving}
-        self.shift = self._room_for_title(titles([scope])[scope].rpartition(".")[2])
+        self.shift = self._room_for_title(plan.titles[scope])
         self.size = self.cell.width + self.shift, self.cell.height + TITLE
 
     def _room_for_title(self, title: str) -> float:
