@@ -288,6 +288,16 @@ def test_levels_of_detail(visit):
     assert count(page, ".mark.chosen") == 1 and count(page, ".mark.lit") > 20
 
 
+@pytest.mark.parametrize("name", ["plain1", "truncated3"])
+def test_graphs_without_states(visit, name):
+    page = visit(name)
+    page.keyboard.press("Home")
+    while page.locator("#position").inner_text() != "Both passes are complete.":
+        page.keyboard.press("ArrowRight")
+    assert count(page, ".mark.pending") == 0
+    assert not page.locator("#panels").is_visible()
+
+
 EVIL = "</script><script>alert(1)</script>"
 
 

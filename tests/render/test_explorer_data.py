@@ -90,6 +90,8 @@ def test_what_arrives_at_a_state_is_told_use_by_use(lstm):
         ("lstm", "f", "f₂ = σ((x₂ Wx + h₁ Wh + b)[2/4])"),
         ("rnn", "h", "h₂ = tanh(x₂ Wx + h₁ Wh + b)"),
         ("gru", "h", "h₂ = (1 − z₂) ⊙ n₂ + z₂ ⊙ h₁"),
+        ("tokens", "h", "h₂ = o₂ ⊙ tanh(c₂)"),
+        ("attention", "h", "h₂ = (1 − z₂) ⊙ n₂ + z₂ ⊙ h₁"),
         ("own_loop", "h", "h₂ = tanh(x₂ W + h₁ U)"),
         ("own_cell", "s", "s₂ = s₁ + k₂ ⊙ (tanh(x₂ W + s₁ U) − s₁)"),
     ],

@@ -41,6 +41,6 @@ const timeOf = (node) => (node.step === undefined || node.step === null ? "" : `
 function shortNames(scopes) {
   const parts = scopes.map((scope) => scope.split("."));
   let common = 0;
-  while (parts.every((names) => names.length > common + 1 && names[common] === parts[0][common])) common++;
+  while (parts.length && parts.every((names) => names.length > common + 1 && names[common] === parts[0][common])) common++;
   return parts.map((names) => names.slice(common).join(".").replace(/_reverse$/, " ←"));
 }

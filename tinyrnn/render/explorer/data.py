@@ -84,7 +84,7 @@ def _why_no_gradients(graph: Graph) -> str | None:
 
 def _title(graph: Graph) -> Json:
     ahead = [node for node in graph.nodes if not node.backward]
-    modules = dict.fromkeys(node.scope[0] for node in ahead if node.scope and node.op)
+    modules = dict.fromkeys(node.scope[0] for node in ahead if node.scope and node.op and not node.scope[0].endswith("()"))
     steps = {node.step for node in ahead if node.step is not None}
     return {
         "name": ", ".join(map(notation.printable, modules)) or "recorded graph",

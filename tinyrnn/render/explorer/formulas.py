@@ -88,7 +88,7 @@ class Formulas:
         if op == "transpose":
             return _joined(self._term(inputs[0], ATOM), ["ᵀ", ""]), ATOM
         if op == "part" or (op == "getitem" and isinstance(node.attrs.get("index"), int)):
-            return self._element(node), ATOM
+            return self._element(node)
         if op in ("stack", "concatenate") and len(inputs) > 3:
             ends = [self._term(inputs[0], SUM), self._term(inputs[1], SUM), ["…", ""], self._term(inputs[-1], SUM)]
             return _joined([f"{op}(", ""], _between(ends, ", "), [")", ""]), ATOM
@@ -96,16 +96,18 @@ class Formulas:
         arguments = _between([self._term(i, SUM) for i in inputs], ", ")
         return _joined([f"{symbol}(", ""], arguments, [")", ""]), ATOM
 
-    def _element(self, node: Node) -> Formula:
-        """One of several: xₜ of a sequence x, or a[2/4], the second of four equal blocks of a."""
+    def _element(self, node: Node) -> tuple[Formula, int]:
+        """One of several: hₜ of stacked states, xₜ of a sequence x, or a[2/4], the second of four equal blocks of a."""
         whole, k = node.inputs[0], node.attrs["index"]
         blocks = len(whole.attrs.get("sizes", ())) if isinstance(whole, Node) else 0
         if node.op == "part":
             whole = whole.inputs[0]  # type: ignore[union-attr]
+        if isinstance(whole, Node) and whole.op == "stack" and not whole.attrs.get("axis"):
+            return self._argument(whole.inputs[k])
         if whole in self.sequences:
             text, below = self.sequences[whole]
-            return [text, f"{below},{k + 1}".lstrip(",")]
-        return _joined(self._term(whole, ATOM), [f"[{k + 1}/{blocks}]" if blocks else f"[{k + 1}]", ""])
+            return [text, f"{below},{k + 1}".lstrip(",")], ATOM
+        return _joined(self._term(whole, ATOM), [f"[{k + 1}/{blocks}]" if blocks else f"[{k + 1}]", ""]), ATOM
 
 
 def _between(formulas: list[Formula], sign: str) -> Formula:

@@ -6,6 +6,7 @@ class Panels {
     this.maps = [];
     this.curves = [];
     const { states, gates } = data.tracks;
+    host.hidden = !states.length && !gates.length; // there is no time
     const scopes = [...new Set([...states, ...gates].map((track) => track.scope))];
     const names = shortNames(scopes);
     this.module = new Map(scopes.map((scope, i) => [scope, scopes.length > 1 ? names[i] : ""]));

@@ -43,7 +43,9 @@ class Pile {
   choose(i) {
     this.weight = data.weights[i];
     const { shares } = this.weight;
-    this.title.replaceChildren(formula(["∂L/∂" + symbolOf(this.weight.node)[0], symbolOf(this.weight.node)[1], " = Σ", "t", " share", "t"]));
+    const [symbol, below] = symbolOf(this.weight.node);
+    const time = shares.some((share) => share.step !== null) ? "t" : "";
+    this.title.replaceChildren(formula([`∂L/∂${symbol}`, below, " = Σ", time, " share", time]));
     this.uses = [...shares].sort((a, b) => a.through - b.through); // in the order of the forward pass
     this.order = new Map(this.uses.map((share, k) => [share, k]));
     const norms = shares.flatMap((share) => [share.norm, share.sum_norm]).filter((norm) => Number.isFinite(norm) && norm > 0);
