@@ -16,6 +16,6 @@ __all__ = ["html"]
 def html(graph: Graph, options: Options) -> str:
     """The text of a page that shows a graph; it needs no network, no server, and no other file.
 
-    Of the options only `fold` counts: values, shapes and gradients are always there.
+    Of the options `level`, `passes` and `fold` choose what it opens with; values, shapes and gradients are always there.
     """
     return page(explain(graph, options))

@@ -1,19 +1,20 @@
-// Zoom and pan: one transform on one group, written at most once per frame.
+// Zoom and pan: one transform of the whole drawing, written at most once per frame.  It is set on the box of the SVG, not
+// inside: so that nothing in there is laid out anew.
 
 class Camera {
-  constructor(svg, group, moved) {
-    Object.assign(this, { svg, group, moved, x: 0, y: 0, scale: 1, size: [1, 1], pending: false, flight: 0 });
+  constructor(window, drawing, moved) {
+    Object.assign(this, { window, drawing, moved, x: 0, y: 0, scale: 1, size: [1, 1], foot: 0, pending: false, flight: 0 });
     this.fingers = new Map();
-    svg.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    svg.addEventListener("pointerdown", (event) => this.press(event));
-    svg.addEventListener("pointermove", (event) => this.move(event));
-    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) svg.addEventListener(end, (event) => this.release(event));
-    new ResizeObserver(() => this.resized()).observe(svg);
+    window.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    window.addEventListener("pointerdown", (event) => this.press(event));
+    window.addEventListener("pointermove", (event) => this.move(event));
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) window.addEventListener(end, (event) => this.release(event));
+    new ResizeObserver(() => this.resized()).observe(window);
     this.resized();
   }
 
   resized() {
-    const place = this.svg.getBoundingClientRect();
+    const place = this.window.getBoundingClientRect();
     const [width, height] = [place.width, place.height];
     if (width && this.width) this.x += (width - this.width) / 2;
     Object.assign(this, { left: place.left, top: place.top, width, height });
@@ -23,7 +24,7 @@ class Camera {
   // Everything; or, if that is too small to be read, its beginning: the left end of what is long, the foot of what is high.
   fit(all = true) {
     const [width, height] = this.size;
-    const room = [this.width - 24, this.height - 70];
+    const room = [this.width - 24, this.height - this.foot - 24];
     const [across, down] = [room[0] / width, room[1] / height];
     const whole = Math.min(across, down, 2.5);
     this.scale = all || whole > 0.45 ? whole : Math.min(Math.max(across, down), 0.9);
@@ -51,7 +52,7 @@ class Camera {
   follow(mark) {
     const goal = [
       this.seen(mark.x, this.x, this.width, this.size[0]),
-      this.seen(mark.y, this.y, this.height - 46, this.size[1])];
+      this.seen(mark.y, this.y, this.height - this.foot, this.size[1])];
     if (goal[0] === this.x && goal[1] === this.y) return;
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
       [this.x, this.y] = goal;
@@ -102,9 +103,9 @@ class Camera {
     if (!before) return;
     const [dx, dy] = [event.clientX - before[0], event.clientY - before[1]];
     this.dragged += Math.abs(dx) + Math.abs(dy);
-    if (this.dragged > 4 && !this.svg.hasPointerCapture(event.pointerId)) {
-      this.svg.setPointerCapture(event.pointerId);
-      this.svg.classList.add("dragging");
+    if (this.dragged > 4 && !this.window.hasPointerCapture(event.pointerId)) {
+      this.window.setPointerCapture(event.pointerId);
+      this.window.classList.add("dragging");
     }
     if (this.fingers.size === 2) this.pinch(event.pointerId, before, [event.clientX, event.clientY]);
     else if (this.dragged > 4) this.pan(dx, dy);
@@ -119,7 +120,7 @@ class Camera {
 
   release(event) {
     this.fingers.delete(event.pointerId);
-    if (!this.fingers.size) this.svg.classList.remove("dragging");
+    if (!this.fingers.size) this.window.classList.remove("dragging");
   }
 
   write() {
@@ -127,8 +128,8 @@ class Camera {
     this.pending = true;
     requestAnimationFrame(() => {
       this.pending = false;
-      this.group.setAttribute("transform", `translate(${this.x.toFixed(2)} ${this.y.toFixed(2)}) scale(${this.scale.toFixed(5)})`);
-      this.svg.classList.toggle("far", this.scale < 0.3);
+      this.drawing.style.transform = `translate(${this.x.toFixed(2)}px, ${this.y.toFixed(2)}px) scale(${this.scale.toFixed(5)})`;
+      this.window.classList.toggle("far", this.scale < 0.3);
       this.moved((0 - this.x) / this.scale, (this.width - this.x) / this.scale);
     });
   }

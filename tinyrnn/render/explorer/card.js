@@ -8,10 +8,24 @@ const OPERATIONS = {
 
 function card(mark, position) {
   const node = data.nodes[mark.node];
-  const title = element("h2", {}, formula([mark.label, mark.below ?? ""]),
-    element("span", { class: `chip ${mark.role}` }, data.roles[mark.role].legend));
+  const title = element("h2", {}, formula([mark.label || "copy", mark.below ?? ""]),
+    element("span", { class: `chip ${mark.role.replaceAll(" ", "-")}` }, data.roles[mark.role].legend));
+  if (mark.back !== null) return [title, ...backside(mark, node, position)];
   if (mark.role === "module") return [title, facts({ ...node, op: null, trainable: false, name: "" }, mark), inside(mark)];
   return [title, equation(node), facts(node, mark), value(mark, node, position), gradient(mark, node, position)];
+}
+
+// In the backward pass: the gradient that is known there, a share of a weight, or the sum of the shares so far.
+function backside(mark, node, position) {
+  const weight = data.weights.find((other) => other.node === mark.node);
+  if (!weight || mark.back < 0) return [place(node), gradient(mark, node, position)];
+  const share = weight.shares.findLast((other) => other.through >= mark.back);
+  const known = share && arrived(weight, position).includes(share);
+  const sum = mark.role === "sum";
+  const name = formula(sum ? ["sum of the shares so far", ""] : ["share of ∂L/∂" + symbolOf(mark.node)[0], symbolOf(mark.node)[1]]);
+  const map = sum ? share?.sum : share?.share;
+  return [element("p", { class: "facts" }, timeOf({ step: share?.step })),
+    part(name, !known ? "not reached yet" : map ? heatMap(map, "share") : `‖·‖ ${digits(sum ? share.sum_norm : share.norm)}`)];
 }
 
 // The equations of all that a box stands for.
@@ -26,25 +40,27 @@ function equation(node) {
 
 function facts(node, mark) {
   const several = mark.inside.length > 1 ? `${mark.inside.length} operations` : null;
-  const said = [
+  const what = [
     node.name?.length > 9 ? `“${node.name}”` : null,
     several ?? (node.op ? OPERATIONS[node.op] ?? node.op : node.trainable ? "a weight, shared by all steps" : "given"),
-    node.shape ? `${node.shape.length ? node.shape.join(" × ") : "scalar"} ${node.dtype}` : null,
-    node.scope ? `in ${node.scope}` : null,
-    timeOf(node),
   ];
-  return element("p", { class: "facts" }, said.filter(Boolean).join("  ·  "));
+  return element("p", { class: "facts" }, [...what, ...where(node)].filter(Boolean).join("  ·  "));
 }
+
+const where = (node) => [node.shape ? `${node.shape.length ? node.shape.join(" × ") : "scalar"} ${node.dtype}` : null, node.scope ? `in ${node.scope}` : null, timeOf(node)];
+
+const place = (node) => element("p", { class: "facts" }, where(node).filter(Boolean).join("  ·  "));
 
 function value(mark, node, position) {
   if (!isComputed(mark.node, position)) return part("Value", "not computed yet");
-  return part("Value", node.value ? heatMap(node.value, "value") : "—");
+  return part("Value", node.value ? heatMap(node.value, "value") : node.shape ? "—" : "its parts, one by one");
 }
 
 function gradient(mark, node, position) {
   const title = adjoint(mark.node);
   if (data.missing) return part(title, `— ${data.missing}`);
   const weight = data.weights.find((other) => other.node === mark.node);
+  if (!node.shape) return part(title, "the gradients of its parts, side by side");
   if (!node.gradient) return part(title, "— no gradient flows here");
   if (!isReached(mark.node, position)) {
     const soFar = weight ? arrived(weight, position) : [];

@@ -19,28 +19,28 @@ class Formulas:
     """Formulas of the operations of a graph, in the symbols of its pictures."""
 
     def __init__(self, pictures: list[Picture]) -> None:
-        self.symbols: dict[Node, tuple[str, str]] = {}
-        self.sequences: dict[Node, tuple[str, str]] = {}  # a leaf that holds all steps: x, of which xₜ is one
-        for mark in (mark for picture in pictures for mark in picture.marks):
+        self.symbols: dict[int, tuple[str, str]] = {}
+        self.sequences: dict[int, tuple[str, str]] = {}  # a leaf that holds all steps: x, of which xₜ is one
+        for mark in (mark for picture in pictures for mark in picture.marks if mark.label.text):
             node, time = mark.node, "" if mark.time is None else str(mark.time)
             if mark.role in ("activation", "gate", "arithmetic", "loss") and mark.label.text == notation.operation(node):
-                if node.name and node not in self.symbols:
-                    self.symbols[node] = notation.printable(node.name), time
-            elif mark.role not in ("arithmetic", "module"):
+                if node.name and node.index not in self.symbols:
+                    self.symbols[node.index] = notation.printable(node.name), time
+            elif mark.role not in ("arithmetic", "module", "copy"):
                 symbol = mark.label.text, mark.label.subscript(mark.time)
-                if self.symbols.setdefault(node, symbol) != symbol:
-                    self.sequences[node] = mark.label.text, mark.label.sub
+                if self.symbols.setdefault(node.index, symbol) != symbol:
+                    self.sequences[node.index] = mark.label.text, mark.label.sub
         self.symbols |= self.sequences
         self.left = 0
 
     def name(self, node: Node) -> Formula:
-        """Its symbol; without one, its formula."""
-        return list(self.symbols[node]) if node in self.symbols else self.of(node)
+        """Its symbol; without one, nothing."""
+        return list(self.symbols.get(node.index, ()))
 
     def of(self, node: Node) -> Formula:
         """symbol = expression; of a leaf the symbol alone."""
         self.left = _LARGEST
-        symbol = list(self.symbols.get(node, ()))
+        symbol = self.name(node)
         if node.op is None:
             return symbol or [node.name or "array", ""]
         expression = self._expression(node)[0]
@@ -56,8 +56,8 @@ class Formulas:
         if isinstance(argument, Constant):
             return [notation.number(argument.value), ""], ATOM
         self.left -= 1
-        if argument in self.symbols:
-            return list(self.symbols[argument]), ATOM
+        if argument.index in self.symbols:
+            return self.name(argument), ATOM
         if argument.op is None:
             return [notation.printable(argument.name or "array"), ""], ATOM
         if argument.name and argument.step is not None:  # of a step that is not drawn
@@ -104,8 +104,8 @@ class Formulas:
             whole = whole.inputs[0]  # type: ignore[union-attr]
         if isinstance(whole, Node) and whole.op == "stack" and not whole.attrs.get("axis"):
             return self._argument(whole.inputs[k])
-        if whole in self.sequences:
-            text, below = self.sequences[whole]
+        if isinstance(whole, Node) and whole.index in self.sequences:
+            text, below = self.sequences[whole.index]
             return [text, f"{below},{k + 1}".lstrip(",")], ATOM
         return _joined(self._term(whole, ATOM), [f"[{k + 1}/{blocks}]" if blocks else f"[{k + 1}]", ""]), ATOM
 

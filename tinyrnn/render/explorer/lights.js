@@ -25,6 +25,7 @@ const LIGHTS = {
   ancestors: (scene, mark) => reach(mark.number, (i) => scene.into[i], "from"),
 
   gradient(scene, mark) {
+    if (scene.both) return LIGHTS.ancestors(scene, mark); // there the way of the gradient is drawn on its own
     const carries = (link) => link.back !== null;
     const from = reach(mark.number, (i) => scene.outOf[i].filter(carries), "to");
     const to = reach(mark.number, (i) => scene.into[i].filter(carries), "from");

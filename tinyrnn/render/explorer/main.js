@@ -1,14 +1,14 @@
 // Everything put together.
 
-const LEVELS = { primitives: "Operations", gates: "Gates", cells: "Cells" };
+const LEVELS = { primitives: "Operations", gates: "Gates", cells: "Cells", both: "Both passes" };
 
 class Explorer {
   constructor() {
     this.scenes = new Map();
     this.mode = "ancestors";
     this.chosen = null; // a mark
-    this.svg = find("drawing");
-    this.camera = new Camera(this.svg, find("camera"), (x0, x1) => this.scene?.show(x0, x1));
+    this.window = find("drawing");
+    this.camera = new Camera(this.window, find("camera"), (x0, x1) => this.scene?.show(x0, x1));
     this.timeline = new Timeline((position) => this.moved(position));
     this.pile = new Pile(find("pile"));
     this.panels = new Panels(find("panels"), (node) => this.lookAt(node));
@@ -44,9 +44,9 @@ class Explorer {
     this.levels = choices(find("level"), levels.map((level) => [level, LEVELS[level]]), null, (level) => this.setScene(this.find({ level })));
     const folds = data.scenes.some((scene) => scene.folded) ? [[true, "Folded"], [false, "Unfolded"]] : [];
     this.folds = choices(find("fold"), folds, null, (folded) => this.setScene(this.find({ folded })));
-    this.svg.addEventListener("pointerover", (event) => this.hover(event));
-    this.svg.addEventListener("pointerleave", () => { find("hover").hidden = true; });
-    this.svg.addEventListener("click", (event) => this.click(event));
+    this.window.addEventListener("pointerover", (event) => this.hover(event));
+    this.window.addEventListener("pointerleave", () => { find("hover").hidden = true; });
+    this.window.addEventListener("click", (event) => this.click(event));
   }
 
   // -- scenes ------------------------------------------------------------------------------------------------------
@@ -67,10 +67,14 @@ class Explorer {
     this.legend();
     find("note").textContent = drawn.note;
     find("note").hidden = !drawn.note;
-    this.camera.size = this.scene.size;
+    const [width, height] = this.scene.size;
+    find("camera").setAttribute("width", width);
+    find("camera").setAttribute("height", height);
+    Object.assign(this.camera, { size: this.scene.size, foot: find("legend").offsetHeight });
     this.camera.fit(false);
     this.timeline.over(this.scene);
     this.scene.at(this.timeline.position);
+    find("position").replaceChildren(...this.words(this.timeline.position));
     this.choose(this.scene.ofNode.get(node)?.[0] ?? null);
   }
 
@@ -90,8 +94,8 @@ class Explorer {
   legend() {
     const roles = new Set(this.scene.marks.map((mark) => mark.role));
     const entries = Object.entries(data.roles).filter(([role]) => roles.has(role)).map(([role, { legend }]) =>
-      element("li", {}, element("i", { class: `sample ${role}` }), legend));
-    if (data.backward.length) entries.push(element("li", {}, element("i", { class: "sample back" }), "gradient, wider for a larger norm"));
+      element("li", {}, element("i", { class: `sample ${role.replaceAll(" ", "-")}` }), legend));
+    if (data.backward.length && !this.scene.both) entries.push(element("li", {}, element("i", { class: "sample back" }), "gradient, wider for a larger norm"));
     find("legend").replaceChildren(...entries);
   }
 
@@ -104,7 +108,7 @@ class Explorer {
 
   hover(event) {
     const [mark, box] = [this.markOf(event), find("hover")];
-    box.hidden = !mark || mark === this.chosen || this.svg.classList.contains("dragging");
+    box.hidden = !mark || mark === this.chosen || this.window.classList.contains("dragging");
     if (box.hidden) return;
     box.replaceChildren(...card(mark, this.timeline.position).filter(Boolean));
     const stage = find("stage").getBoundingClientRect();
@@ -185,7 +189,8 @@ class Explorer {
   // The mark that an event is about.
   shownAt(position) {
     const node = nodeAt(position);
-    return this.scene.ofNode.get(node)?.at(-1) ?? this.scene.marks.find((mark) => mark.inside.includes(node)) ?? null;
+    const marks = this.scene.ofNode.get(node)?.filter((mark) => !this.scene.both || (mark.back !== null) === position > FORWARD);
+    return marks?.at(-1) ?? this.scene.marks.find((mark) => mark.inside.includes(node)) ?? null;
   }
 
   words(position) {
@@ -194,10 +199,10 @@ class Explorer {
     if (position === LAST) return [data.backward.length ? "Both passes are complete." : "The forward pass is complete."];
     const node = data.nodes[index];
     const when = timeOf(node) ? `, ${timeOf(node)}` : "";
-    if (position <= FORWARD) return [element("b", {}, `Forward ${position} of ${FORWARD}${when}: `), formula(node.formula ?? symbolOf(index))];
+    if (position <= FORWARD) return [element("b", {}, `Forward ${this.timeline.count(position)}${when}: `), formula(node.formula ?? symbolOf(index))];
     const onward = (this.scene.ofNode.get(index) ?? []).flatMap((mark) => this.scene.into[mark.number]).filter((link) => link.back && link.uses.length);
     const receivers = onward.map((link, i) => [i ? ", " : "; its shares go on to ", formula([this.scene.marks[link.from].label, this.scene.marks[link.from].below ?? ""])]);
-    return [element("b", {}, `Backward ${position - FORWARD} of ${LAST - FORWARD}${when}: `), adjoint(index), WEIGHTS.has(index) ? " is the sum of all shares" : " is complete", ...receivers.flat()];
+    return [element("b", {}, `Backward ${this.timeline.count(position)}${when}: `), adjoint(index), WEIGHTS.has(index) ? " is the sum of all shares" : " is complete", ...receivers.flat()];
   }
 
   help() { find("help").showModal(); }
@@ -211,12 +216,12 @@ class Explorer {
   // On paper the whole drawing is shown.
   paper(printing) {
     if (printing) {
-      this.svg.setAttribute("viewBox", `0 0 ${this.scene.size[0]} ${this.scene.size[1]}`);
-      find("camera").removeAttribute("transform");
-      this.svg.classList.remove("far");
+      find("camera").setAttribute("viewBox", `0 0 ${this.scene.size[0]} ${this.scene.size[1]}`);
+      find("camera").style.transform = "";
+      this.window.classList.remove("far");
       this.scene.show(-Infinity, Infinity);
     } else {
-      this.svg.removeAttribute("viewBox");
+      find("camera").removeAttribute("viewBox");
       this.camera.write();
     }
   }

@@ -29,9 +29,11 @@ def page(data: Json) -> str:
 
 
 def colours() -> str:
-    """The house colours as variables of CSS: --state-line, --state-fill."""
-    looks = (f"--{role}-line: {look.line}; --{role}-fill: {look.fill};" for role, look in ROLES.items())
-    return f":root {{ {' '.join(looks)} }}\n"
+    """The house colours as variables of CSS, --state-line and --state-fill, and a class for each role."""
+    roles = {role.replace(" ", "-"): look for role, look in ROLES.items()}
+    values = "".join(f" --{role}-line: {look.line}; --{role}-fill: {look.fill};" for role, look in roles.items())
+    classes = "".join(f".{role} {{ --line: var(--{role}-line); --fill: var(--{role}-fill); }}\n" for role in roles)
+    return f":root {{{values} }}\n{classes}"
 
 
 def embedded(data: Json) -> str:

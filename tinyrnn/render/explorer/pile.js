@@ -103,6 +103,12 @@ class Pile {
     this.tell(there);
   }
 
+  // Of a part of a graph only some shares are known.
+  rest() {
+    const { norm, shares } = this.weight;
+    return Math.abs(shares.at(-1).sum_norm - norm) <= 1e-3 * norm ? ", which is the gradient" : `; the gradient’s is ${digits(norm)}: the other shares come from outside this part`;
+  }
+
   tell(there) {
     const latest = there.at(-1);
     const all = this.weight.shares.length;
@@ -111,11 +117,11 @@ class Pile {
     this.chart.setAttribute("aria-label", `${there.length} of ${all} shares have arrived; the norm of their sum is ${digits(latest?.sum_norm)}`);
     this.words.replaceChildren(
       element("span", { class: "key share" }), `‖share‖ of each use: ${there.length} of ${all} have arrived`, element("br"),
-      element("span", { class: "key sum" }), "norm of their sum ", element("b", {}, digits(latest?.sum_norm)), done ? ", which is the gradient" : "",
+      element("span", { class: "key sum" }), "norm of their sum ", element("b", {}, digits(latest?.sum_norm)), done ? this.rest() : "",
       ...(this.logarithmic ? [element("br"), `the scale runs from ${digits(this.least)} to ${digits(this.top)}`] : []),
       ...(all > MOST_BARS ? [element("br"), `a bar is the largest of ${Math.ceil(all / MOST_BARS)} uses`] : []));
     const labelled = (name, map) => element("figure", {}, element("figcaption", {}, name), heatMap(map, name));
     const when = latest && latest.step !== null ? `share of t = ${latest.step + 1}` : "latest share";
-    this.maps.replaceChildren(...(latest?.share ? [labelled(when, latest.share), labelled(done ? "sum = gradient" : "sum so far", latest.sum)] : []));
+    this.maps.replaceChildren(...(latest?.share ? [labelled(when, latest.share), labelled(done ? "sum" : "sum so far", latest.sum)] : []));
   }
 }

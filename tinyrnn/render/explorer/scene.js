@@ -12,6 +12,7 @@ class Scene {
     this.layers = ["frames", "texts", "links", "backs", "marks"].map((name) => shape("g", { class: name }));
     this.root = shape("g", { class: "scene" }, this.layers);
     const [frames, texts, links, backs, marks] = this.layers;
+    links.append(...drawn.cuts.map((path) => this.arrow(path, "cut", links, null, true)));
     frames.append(...drawn.frames.map((frame) => this.frame(frame)));
     texts.append(...drawn.texts.map((text) => this.text(text)));
     this.marks = drawn.marks.map((mark, i) => this.mark(mark, i, marks));
@@ -24,6 +25,7 @@ class Scene {
     }
     this.ofNode = new Map();
     this.marks.forEach((mark) => this.ofNode.set(mark.node, [...(this.ofNode.get(mark.node) ?? []), mark]));
+    this.both = this.marks.some((mark) => mark.back !== null);
   }
 
   // A group in a layer for what lies between x0 and x1: it is hidden while the camera looks elsewhere.
@@ -44,11 +46,12 @@ class Scene {
     return shape("rect", { class: inner ? "frame inner" : "frame", x: x / UNIT, y: y / UNIT, width: width / UNIT, height: height / UNIT, rx: 8 });
   }
 
-  text([x, y, text, anchor, size]) {
-    return shape("text", { x: x / UNIT, y: y / UNIT + size * 0.34, "text-anchor": anchor, "font-size": size }, text);
+  text([x, y, text, below, anchor, size]) {
+    return shape("text", { x: x / UNIT, y: y / UNIT + size * 0.34, "text-anchor": anchor, "font-size": size }, text,
+      below ? shape("tspan", { dy: size / 4, "font-size": size * 0.75 }, below) : null);
   }
 
-  mark([node, x, y, width, height, role, label, below, kin, inside], number, layer) {
+  mark([node, x, y, width, height, role, label, below, kin, inside, back], number, layer) {
     [x, y, width, height] = [x, y, width, height].map((length) => length / UNIT);
     const form = data.roles[role].shape;
     const outline = form === "ellipse"
@@ -56,15 +59,15 @@ class Scene {
       : shape("rect", { class: "shape", x: x - width / 2, y: y - height / 2, width, height, rx: RADIUS[form] ?? height / 2 });
     const text = shape("text", { x, y: y + 3.4, "text-anchor": "middle" }, label,
       below ? shape("tspan", { dy: 2.5, "font-size": 7.5 }, below) : null);
-    const group = shape("g", { class: `mark ${role}`, "data-mark": number, tabindex: -1, role: "img",
+    const group = shape("g", { class: `mark ${role.replaceAll(" ", "-")}${back === null ? "" : " backside"}`, "data-mark": number, tabindex: -1, role: "img",
       "aria-label": `${label}${below ? ` ${below}` : ""}, ${data.roles[role].legend}` }, outline, text);
     this.group(layer, x - width / 2, x + width / 2).append(group);
     const passed = inside.filter((part) => reachedAt.has(part));
-    return { number, node, x, y, width, height, role, label, below, kin, inside, group, state: "", first: passed[0] ?? null };
+    return { number, node, x, y, width, height, role, label, below, kin, inside, back, group, state: "", first: passed[0] ?? null };
   }
 
   link(link, layer, backs) {
-    const forth = this.arrow(link.path, `link ${link.kind}`, this.range(link.path, layer));
+    const forth = this.arrow(link.path, `link ${link.kind}`, this.range(link.path, layer), null, link.headless);
     const back = link.back
       ? this.arrow(link.back, `back ${link.flow}`, this.range(link.back, backs), `--width:${link.width}`)
       : null;
@@ -82,16 +85,16 @@ class Scene {
   }
 
   // A line and its head; the last two points are the neck and the tip.
-  arrow(path, kind, group, style = null) {
+  arrow(path, kind, group, style = null, headless = false) {
     const points = [];
     for (let i = 0, x = 0, y = 0; i < path.length; i += 2) points.push([(x += path[i]) / UNIT, (y += path[i + 1]) / UNIT]);
-    const [x1, y1] = points.pop();
+    const [x1, y1] = headless ? points.at(-1) : points.pop();
     const [x0, y0] = points[points.length - 1];
     const [dx, dy] = [(x1 - x0) * 0.36, (y1 - y0) * 0.36];
     const line = `M${points[0]}C${points.slice(1).join(" ")}`;
     const head = `M${x1},${y1}L${x0 - dy},${y0 + dx}L${x0 + dy},${y0 - dx}Z`;
     const long = points.length > 1 && Math.abs(x1 - points[0][0]) > LONG ? " long" : "";
-    const drawn = shape("g", { class: kind + long, style }, shape("path", { class: "line", d: line }), shape("path", { class: "tip", d: head }));
+    const drawn = shape("g", { class: kind + long, style }, shape("path", { class: "line", d: line }), headless ? null : shape("path", { class: "tip", d: head }));
     group.append(drawn);
     return drawn;
   }
@@ -112,20 +115,23 @@ class Scene {
     const passed = passedDownTo(position);
     const now = nodeAt(position);
     const playing = position < LAST;
+    const backward = position > FORWARD;
+    const isNow = (mark) => playing && (mark.node === now || mark.inside.includes(now));
     for (const mark of this.marks) {
-      const state = [
-        isComputed(mark.node, position) ? "" : "pending",
-        (mark.first === null ? isReached(mark.node, position) : mark.first >= passed) ? "reached" : "",
-        playing && (mark.node === now || mark.inside.includes(now)) ? "now" : "",
-      ].join(" ");
+      const behind = mark.back !== null; // it belongs to the backward pass
+      const known = behind ? mark.back >= passed : isComputed(mark.node, position);
+      const reached = behind ? known : mark.first === null ? isReached(mark.node, position) : mark.first >= passed;
+      const state = `${known ? "" : "pending"} ${reached ? "reached" : ""} ${isNow(mark) && (!this.both || behind === backward) ? "now" : ""}`;
       if (state === mark.state) continue;
       mark.state = state;
       for (const name of ["pending", "reached", "now"]) mark.group.classList.toggle(name, state.includes(name));
     }
     for (const link of this.links) {
-      const node = this.marks[link.to].node;
+      const { node } = this.marks[link.to];
+      const source = this.marks[link.from];
       const flowed = link.uses.length ? link.uses.some(([, reader]) => reader >= passed) : isReached(node, position);
-      const state = `${isComputed(node, position) ? "" : "pending"} ${flowed ? "flowed" : ""}`;
+      const known = source.back !== null ? source.back >= passed : this.marks[link.to].back !== null ? backward : isComputed(node, position);
+      const state = `${known ? "" : "pending"} ${flowed ? "flowed" : ""}`;
       if (state === link.state) continue;
       link.state = state;
       link.forth.classList.toggle("pending", state.includes("pending"));

@@ -27,6 +27,12 @@ class Timeline {
     }
   }
 
+  // The number of a position among those of its pass at which the scene shows something, and how many these are.
+  count(position) {
+    const own = this.stops.filter((stop) => stop > 0 && stop <= FORWARD === position <= FORWARD);
+    return `${own.filter((stop) => stop <= position).length} of ${own.length}`;
+  }
+
   next() { this.go(this.stops.find((stop) => stop > this.position) ?? LAST); }
 
   back() { this.go(this.stops.findLast((stop) => stop < this.position) ?? 0); }

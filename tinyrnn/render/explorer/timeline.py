@@ -91,6 +91,7 @@ class _Pile:
             "steps": [node.step for node in self.through],
             "norms": self.norms,
             "sum_norms": self.sum_norms,
+            "norm": None if self.node.gradient is None else norm(self.node.gradient),
             "maps": self.maps,
         }
 
