@@ -1,9 +1,9 @@
 """The tape: a frozen snapshot of a history, all that drawing, explaining and compiling ever see; and its fold over time."""
 
-from .fold import Fold, fold
+from .folding import Fold, fold
 from .keys import Moment
 from .snapshot import Constant, Graph, Node, tape
-from .unroll import Call, faithful, unroll
+from .unrolling import Call, faithful, unroll
 from .wires import Affine, At, Delayed, Every, Fixed, Loop, Operation, Past, Straight, Table
 
 __all__ = [

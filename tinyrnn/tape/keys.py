@@ -189,7 +189,7 @@ class Keys:
         if moment is None and into is not None and not shared:  # the vjp of `stack`: one argument per step, all alike
             argument = _name(of.args[into])
             moment, towards = self._moments.get(argument), ("each", self.key(argument))
-        elif moment is not None and into is not None and self._gathers(of):
+        elif moment is not None and into is not None and not shared and self._gathers(of):
             past = self._moments.get(_name(of.args[into]))
             if past is not None and past.run == moment.run:  # attention over the past: so many steps ago, not the n-th of all
                 towards = "ago", self.key(of.args[into]), moment.step - past.step

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .keys import Moment
 from .schedule import components
 from .snapshot import Node
 from .wires import At, Delayed, Every, Fixed, Operation, Past
@@ -13,7 +14,7 @@ from .wires import At, Delayed, Every, Fixed, Operation, Past
 Runs = dict[Operation, Mapping[int, Any] | None]
 
 
-def loosen(knotted: Sequence[Operation], lone: Container[Node]) -> Runs:
+def loosen(knotted: Sequence[Operation], lone: Mapping[Node, Moment]) -> Runs:
     """New runs, step by step, for operations of which no order can run; None: out of all loops.
 
     What runs between two steps, but is the only one of its kind (`lone`), is part of the loop: what flows from each step to
@@ -28,7 +29,7 @@ def loosen(knotted: Sequence[Operation], lone: Container[Node]) -> Runs:
     if not bad:
         return _levels(divided) or {o: None for o in knotted if o.loop is not None}
     dissolved: Runs = {o: None for component in bad for o in component if o.loop is not None}
-    return _merged(bad, knotted) or _absorbed(bad, lone) or _cut(bad, knotted) or dissolved
+    return _merged(bad, knotted) or _absorbed(bad, lone) or _cut(bad, knotted) or _cut(bad, knotted, around=True) or dissolved
 
 
 def _loops(component: Sequence[Operation]) -> set:
@@ -57,25 +58,30 @@ def _merged(bad: Sequence[Sequence[Operation]], knotted: Sequence[Operation]) ->
     return runs
 
 
-def _absorbed(bad: Sequence[Sequence[Operation]], lone: Container[Node]) -> Runs:
+def _absorbed(bad: Sequence[Sequence[Operation]], lone: Mapping[Node, Moment]) -> Runs:
     """Take into the loop what belongs to one of its steps, and has no fellow at another one."""
     runs: Runs = {}
     for component in bad:
         outside = [o for o in component if o.loop is None]
-        moments = [o.node.moment for o in outside]
-        if all(o.node in lone for o in outside) and all(moment and moment.run in _loops(component) for moment in moments):
+        moments = [lone.get(o.node) for o in outside]
+        if all(moment and moment.run in _loops(component) for moment in moments):
             runs.update({o: {moment.step: moment.run} for o, moment in zip(outside, moments) if moment})
     return runs
 
 
-def _cut(bad: Sequence[Sequence[Operation]], knotted: Sequence[Operation]) -> Runs:
-    """Cut loops at the steps between which something outside runs; and the loops that read them, at the same steps."""
+def _cut(bad: Sequence[Sequence[Operation]], knotted: Sequence[Operation], around: bool = False) -> Runs:
+    """Cut loops at the steps between which something outside runs, and the loops that read them at the same steps.
+
+    With `around` the steps within which it runs are cut out.
+    """
     borders: dict[Any, set[int]] = {}  # of each run: the first steps of its parts, as time counts
     for component in bad:
         directions = _directions(component)
         if len(directions) > 1:
             continue
         first = _borders(component, backwards=directions == {False})
+        if around:
+            first |= {t + 1 for t in first} | {t - 1 for t in first}
         for run in _loops(component):
             borders.setdefault(run, set()).update(first)
     readers: dict[Any, set] = {}

@@ -17,7 +17,7 @@ from .keys import Keys, Moment
 from .sums import summed, whole_gradients
 
 if TYPE_CHECKING:
-    from .fold import Fold
+    from .folding import Fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ class Graph:
 
     @cached_property
     def _fold(self) -> Fold:
-        from .fold import fold
+        from .folding import fold
 
         return fold(self)
 

@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .keys import Moment
 from .knots import loosen
 from .patterns import OUTSIDE, Ago, Patterns, Read, Same, Since, Team, is_sum
+from .report import describe
 from .schedule import schedule
 from .snapshot import Constant, Graph, Node
 from .wires import At, Delayed, Every, Fixed, Loop, Operation, Past, Straight, Table, Wire
@@ -53,6 +55,24 @@ class Fold:
         """The sections that are loops."""
         return tuple(section for section in self.sections if isinstance(section, Loop))
 
+    def describe(self) -> str:
+        """The sections, what the loops carry from step to step, and what stayed unrolled, and why.
+
+        Examples
+        --------
+        >>> import tinyrnn as tr
+        >>> from tinyrnn import nn
+        >>> y, h = nn.RNN(2, 3)(tr.ones(100, 1, 2))
+        >>> print(tr.tape(tr.sum(y)).fold())
+        605 nodes fold into 11 operations
+          once: 4 operations, W_x, W_h, b, h
+          t = 0 … 99: 6 operations, in RNN.layer0; from step to step: h
+          once: 2 operations, stack, sum
+        """
+        return describe(self)
+
+    __str__ = describe
+
 
 def fold(graph: Graph) -> Fold:
     """Fold a graph over time, in time linear in its size (see `Graph.fold`)."""
@@ -86,9 +106,8 @@ class _Folding:
         self.patterns = Patterns(self.teams, self.homes)
         self.dirty = set(self.teams)
         self.latest_key = max(self.teams, default=0)
-        self.lone = {node for team in self.teams.values() if len(team.nodes) == 1 for node in team.nodes.values()}
-        for key in list(self.teams):
-            self._dissolve_single(key)
+        self.lone: dict[Node, Moment] = {}  # those that have no fellow at another step of their run
+        self._set_apart(list(self.teams))
 
     def settle(self) -> None:
         """Let members go until all that are left follow their patterns."""
@@ -118,14 +137,21 @@ class _Folding:
                 self.homes[node.index] = OUTSIDE, 0
             del self.teams[key]
 
+    def _set_apart(self, keys: Sequence[int]) -> None:
+        """Dissolve the teams of one."""
+        for key in keys:
+            team = self.teams[key]
+            if len(team.nodes) == 1:
+                self.lone.update({node: Moment(team.run, step) for step, node in team.nodes.items()})
+                self._dissolve_single(key)
+
     def change(self, runs: Mapping[Operation, Mapping[int, Any] | None]) -> None:
         """Move operations to other runs, step by step, into one, or out of all (None)."""
-        absorbed = {operation.node.moment for operation in runs if operation.loop is None}
-        for node in list(self.lone):
-            moment = node.moment
-            if moment is not None and moment in absorbed and (node.of is None or node.of.moment is not None):
+        absorbed = {self.lone[operation.node] for operation in runs if operation.loop is None}
+        for node, moment in list(self.lone.items()):
+            if moment in absorbed and (node.of is None or node.of.moment is not None):
                 self._join({moment.step: node}, {moment.step: moment.run})
-                self.lone.discard(node)
+                del self.lone[node]
         for operation, run_of in runs.items():
             if operation.loop is None:
                 continue
@@ -136,8 +162,7 @@ class _Folding:
             if run_of is None:
                 self.strays.update(dict.fromkeys(nodes.values(), "what it takes part in does not fold"))
             else:
-                for new in self._join(nodes, run_of):
-                    self._dissolve_single(new)
+                self._set_apart(self._join(nodes, run_of))
         self.dirty = set(self.teams)
 
     def _join(self, nodes: Mapping[int, Node], run_of: Mapping[int, Any]) -> list[int]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .fold import Fold
+from .folding import Fold
 from .rules import counts, evaluate, same
 from .snapshot import Constant, Graph
 from .wires import At, Delayed, Every, Fixed, Operation, Past, Table, Wire
