@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, make_dataclass
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -104,6 +104,10 @@ class Node:
     def __repr__(self) -> str:
         when = "" if self.step is None else f" @{self.step}"
         return f"<{self.index} {self.name or self.op or 'leaf'}{'′' if self.backward else ''}{when}>"
+
+
+# Nodes are filled in before they are frozen: a frozen dataclass takes four times as long, and there may be a million of them.
+_Draft = make_dataclass("_Draft", [(f.name, f.type, f) for f in fields(Node)], eq=False, slots=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -352,7 +356,7 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False, backwar
         inputs = tuple(nodes[a] if isinstance(a, Value) else _bare(a, nodes, made, keys, values) for a in value.args)
         scope, step, loop, pull = value.place
         bundle = isinstance(value.data, tuple)
-        node = nodes[value] = Node(
+        node = nodes[value] = _Draft(
             index=len(made),
             op=value.op and value.op.name,
             inputs=inputs,
@@ -378,6 +382,7 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False, backwar
             value=value.data if values else None,
             gradient=whole.get(value),
         )
+        node.__class__ = Node
         made.append(node)
     norms = {(nodes[into], nodes[through]): norm for (into, through), norm in flow.items()} if gradients else None
     targets = tuple(nodes.get(summed(output)) for output in outputs)
@@ -395,7 +400,7 @@ def _bare(a: Any, nodes: dict[Any, Node], made: list[Node], keys: Keys, values: 
     if getattr(a, "ndim", 0) == 0:
         return Constant(a)
     if id(a) not in nodes:
-        nodes[id(a)] = Node(
+        node = nodes[id(a)] = _Draft(
             index=len(made),
             op=None,
             inputs=(),
@@ -406,7 +411,8 @@ def _bare(a: Any, nodes: dict[Any, Node], made: list[Node], keys: Keys, values: 
             moment=keys.moment(id(a)),
             value=a if values else None,
         )
-        made.append(nodes[id(a)])
+        node.__class__ = Node
+        made.append(node)
     return nodes[id(a)]
 
 
