@@ -5,13 +5,14 @@ import platform
 import re
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import numpy
 import pytest
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
-MEASURED = re.compile(r"(?<=<!-- measured: begin -->\n).*(?=<!-- measured: end -->)", re.DOTALL)
-tables: list[str] = []
+MEASURED = r"(?<=<!-- measured: {0} -->\n).*?(?=<!-- end of {0} -->)"
+tables: dict[ModuleType, list[str]] = {}  # of each file of benchmarks
 
 collect_ignore = ["candidate.py"]  # it is run, not imported
 
@@ -22,9 +23,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.fixture
-def report():
+def report(request):
     """Takes a table as Markdown."""
-    return tables.append
+    return tables.setdefault(request.module, []).append
 
 
 def machine() -> str:
@@ -41,9 +42,13 @@ def machine() -> str:
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus):
-    """Print the tables; keep them if all are there."""
-    text = "\n".join([machine() + "\n", *tables]) + "\n"
-    terminalreporter.write("\n" + text)
-    if exitstatus == 0 and len(tables) == 3:
-        PAGE.write_text(MEASURED.sub(lambda _: text, PAGE.read_text("utf-8")), "utf-8")
-        terminalreporter.write(f"written to {PAGE}\n")
+    """Print the tables; keep those of each file that is complete."""
+    page = PAGE.read_text("utf-8")
+    for module, of_module in tables.items():
+        text = "\n".join([machine() + "\n", *of_module]) + "\n"
+        terminalreporter.write("\n" + text)
+        if exitstatus == 0 and len(of_module) == sum(name.startswith("test_") for name in vars(module)):
+            name = Path(module.__file__).stem
+            page = re.sub(MEASURED.format(name), lambda _, text=text: text, page, flags=re.DOTALL)
+            terminalreporter.write(f"written to {PAGE}\n")
+    PAGE.write_text(page, "utf-8")

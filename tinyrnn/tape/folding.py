@@ -64,7 +64,7 @@ class Fold:
         >>> from tinyrnn import nn
         >>> y, h = nn.RNN(2, 3)(tr.ones(100, 1, 2))
         >>> print(tr.tape(tr.sum(y)).fold())
-        605 nodes fold into 11 operations
+        606 nodes fold into 12 operations
           once: 4 operations, W_x, W_h, b, h
           t = 0 … 99: 6 operations, in RNN.layer0; from step to step: h
           once: 2 operations, stack, sum
@@ -272,7 +272,7 @@ def _operation(node: Node, attrs: Any, shape: Any, loop: Any, nodes: Mapping[Any
         attrs=attrs,
         shape=shape,
         dtype=node.dtype,
-        name=node.name,
+        name=node.name if all(other.name == node.name for other in nodes.values()) else None,
         scope=node.scope,
         loop=loop,
         nodes=nodes,

@@ -16,7 +16,7 @@ MOST = 6  # of a kind in one line
 def describe(fold: Fold) -> str:
     """What `Fold.describe` returns."""
     nodes, operations = len(fold.homes), len(fold.operations)
-    lines = [f"{nodes} nodes fold into {_count(operations, 'operation')}"]
+    lines = [f"{_count(nodes, 'node')} fold{'s' if nodes == 1 else ''} into {_count(operations, 'operation')}"]
     lines += [_section(section) for section in fold.sections]
     if not fold.loops:
         lines.append("nothing repeats: there is no loop over at least two steps recorded with tr.step, as the layers do")
@@ -37,7 +37,8 @@ def _section(section: Loop | Straight) -> str:
         return f"  once: {_count(len(body), 'operation')}, {_listed(_names(body))}"
     first, last = section.steps[0], section.steps[-1]
     line = f"  t = {first} … {last}: {_count(len(body), 'operation')}{', backward' if body[-1].backward else ''}"
-    modules = dict.fromkeys(".".join(o.scope) for o in body if o.scope)
+    names = dict.fromkeys(".".join(o.scope) for o in body if o.scope)
+    modules = [name for name in names if not any(other.startswith(name + ".") for other in names)]
     carried = dict.fromkeys(source for o in body for source, delay in o.reads() if delay and source.loop == o.loop)
     if modules:
         line += f", in {_listed(modules)}"

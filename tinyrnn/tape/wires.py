@@ -88,7 +88,7 @@ class Operation:
     Attributes
     ----------
     op, name, scope, dtype
-        As of the nodes that it stands for.
+        As of the nodes that it stands for; without a name if theirs differ.
     attrs : dict
         The keyword arguments, in which an `Affine` counts the steps.
     shape : tuple of int or None
