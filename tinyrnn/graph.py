@@ -25,6 +25,12 @@ class Pull(NamedTuple):
     into: int | None
 
 
+class FunctionName(str):
+    """A name in a scope that is no module but a composed function (see `composed`)."""
+
+    __slots__ = ()
+
+
 class Place(NamedTuple):
     """Where in the model, and when in the sequence, an operation ran; and what it differentiates, if it does."""
 
@@ -300,7 +306,7 @@ def composed(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
     >>> tr.softmax(tr.Parameter([1.0, 2.0])).place.scope
     ('softmax()',)
     """
-    name = f"{function.__name__}()"
+    name = FunctionName(f"{function.__name__}()")
 
     @wraps(function)
     def call(*given: _Given.args, **options: _Given.kwargs) -> _Result:

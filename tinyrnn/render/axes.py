@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from itertools import combinations, takewhile
 
 from ..tape import Constant, Node
+from . import notation
 from .looks import Looks
 from .picture import Axis, Mark
 
@@ -49,7 +50,7 @@ def name_axes(axes: Iterable[Axis], marks: list[Mark]) -> tuple[Axis, ...]:
     names = [".".join(scope[len(shared(inner)) :] or scope) for scope in inner]
     if len(set(names)) < len(names) or "" in names:
         names = [f"{name} run {number}".strip() for number, name in enumerate(names, 1)]
-    return tuple(axis._replace(name=name) for axis, name in zip(ordered, names))
+    return tuple(axis._replace(name=notation.cut(name, notation.LONGEST_TITLE)) for axis, name in zip(ordered, names))
 
 
 def shared(scopes: list[Scope]) -> Scope:

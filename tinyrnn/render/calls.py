@@ -1,6 +1,6 @@
 """Functions composed of primitives, such as softmax: each call is drawn as one mark.
 
-The operations of a call ran in a scope that is called like the function, with () behind it (see `graph.composed`).
+The operations of a call ran in a scope that is called like the function (see `graph.composed`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from itertools import takewhile
 from typing import NamedTuple
 
+from ..graph import FunctionName
 from ..tape import Node
 
 
@@ -21,7 +22,7 @@ class Call(NamedTuple):
 
 def modules(scope: tuple[str, ...]) -> tuple[str, ...]:
     """The modules among the names of a scope, without the functions that they call."""
-    return tuple(takewhile(lambda name: not name.endswith("()"), scope))
+    return tuple(takewhile(lambda name: not isinstance(name, FunctionName), scope))
 
 
 def find_calls(nodes: list[Node], readers: Mapping[Node, list[Node]]) -> dict[Node, Call]:

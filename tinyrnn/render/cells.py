@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from . import notation
 from .merge import Group, merge
 from .picture import Label, Link, Mark, Picture, Scope, Where
 
@@ -128,7 +129,7 @@ class _Boxes:
         if loop not in runs:
             runs.append(loop)
         last = group[-1]
-        label = Label(self.names[scope]) if scope else Label("cell")
+        label = Label(notation.cut(self.names[scope], 16) if scope else "cell")
         number = self.number[group[0]]
         slot = (axis, "module", label, scope, runs.index(loop), number)
         box = Mark("module", label, column, last.node, scope, None, slot, axis)

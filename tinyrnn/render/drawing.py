@@ -59,6 +59,7 @@ class Text(NamedTuple):
     size: float = 10.0
     color: str = CAPTION
     sub: str = ""  # a subscript
+    tip: str = ""
 
     @property
     def left(self) -> float:

@@ -40,7 +40,7 @@ def titles(framed: Iterable[Scope]) -> dict[Scope, str]:
     common = 0
     while len({scope[: common + 1] for scope in free}) == 1 and all(len(scope) > common + 1 for scope in free):
         common += 1
-    return {scope: ".".join(scope[len(outer[scope]) or common :]) for scope in framed}
+    return {scope: notation.cut(".".join(scope[len(outer[scope]) or common :]), notation.LONGEST_TITLE) for scope in framed}
 
 
 def _columns(marks: list[Mark]) -> list[list[Mark]]:

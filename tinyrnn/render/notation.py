@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from ..tape import Constant, Node
@@ -15,7 +18,7 @@ SYMBOLS = {
 }
 ARITHMETIC = {"add", "total", "sub", "mul", "div", "neg", "pow", "matmul", "sum", "stack", "concatenate"}
 _POWERS = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
-_LONGEST = 9
+_LONGEST, LONGEST_TITLE = 9, 24  # letters in a mark, and on a frame
 
 
 def operation(node: Node) -> str:
@@ -42,19 +45,34 @@ def name(text: str, timed: bool = False) -> Label:
     text = printable(text)
     parts = re.fullmatch(r"([A-Za-zα-ωℓ])_?([a-z]{1,2}|[a-z]?_?\d{1,2})", text) or re.fullmatch(r"([^_]{1,9})_(\w{1,3})", text)
     if parts:
-        return Label(parts[1], parts[2].strip("_"), timed)
+        return Label(cut(parts[1]), parts[2].strip("_"), timed)
     return Label(cut(text), "", timed)
 
 
-def cut(text: str) -> str:
-    """At most so many characters of a text."""
-    text = printable(text)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def cut(text: str, longest: int = _LONGEST) -> str:
+    """A text, or its beginning and … if it takes more columns than `longest`; · if nothing can be seen of it."""
+    text = printable(text).strip() or "·"
+    if sum(map(columns, text)) <= longest:
+        return text
+    ends = accumulate(map(columns, text))
+    return "".join(char for char, end in zip(text, ends) if end < longest) + "…"
 
 
 def printable(text: str) -> str:
-    """A text without the characters that no file of XML may hold."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
+    """A text without what no file of XML may hold, and without what would turn the text around it (left to right)."""
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(char: str) -> str:
+    return char if char.isprintable() else "" if unicodedata.category(char) == "Cf" else " "
+
+
+@lru_cache(maxsize=4096)
+def columns(char: str) -> int:
+    """How many letters wide a character is: two in Chinese, none if it is set over another one."""
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def shape(node: Node) -> str:

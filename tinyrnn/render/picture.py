@@ -104,6 +104,8 @@ class Mark:
         """What a reader who points at it is told."""
         node = self.node
         what = [self.title]
+        if "…" in self.title and node.name:
+            what.append(node.name)
         if self.inside:
             what.append(f"{sum(mark.node.op is not None for mark in self.inside)} operations")
             what += dict.fromkeys(mark.title for mark in self.inside if mark.role == "parameter")

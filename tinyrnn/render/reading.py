@@ -242,7 +242,7 @@ class _Reader:
             return notation.name(node.name or "ℓ", timed=True)
         symbol = self.looks.symbol(node)
         named = node.name and self.looks.is_function(node) and not self.is_state(node) and node not in self.outputs
-        return Label(symbol, notation.printable(node.name)[:6] if named and node.name else "")
+        return Label(symbol, notation.cut(node.name, 6) if named and node.name else "")
 
     def source(self, term: Term, reader: Node) -> Mark:
         """The mark that an arrow starts from."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
+from . import notation
 from .picture import Label, Mark
 
 
@@ -61,12 +63,24 @@ HEIGHT, CIRCLE, DOT, ROW = 19.0, 16.0, 4.5, 9.0  # of a box, of a circle, of a d
 ARROW_LENGTH, ARROW_WIDTH = 5.5, 4.0
 
 _WIDTHS = {"ijl.,:;|!'ℓ′": 0.29, "frt()[]/- ": 0.33, "mMW@⋯": 0.89, "w…": 0.75, "+−×÷=": 0.58}  # of Helvetica, in em
+_FIRST_EMOJI = "\U0001f000"
 _WIDTH = {char: width for chars, width in _WIDTHS.items() for char in chars}
 
 
 def text_width(text: str, size: float = FONT_SIZE) -> float:
     """How wide Helvetica sets a text; close enough to centre a label without asking a font."""
-    return size * sum(_WIDTH.get(char, 0.69 if char.isupper() else 0.56) for char in text)
+    return size * sum(map(_char_width, text))
+
+
+@lru_cache(maxsize=4096)
+def _char_width(char: str) -> float:
+    """In em."""
+    if char in _WIDTH:
+        return _WIDTH[char]
+    columns = notation.columns(char)
+    if columns == 1:
+        return 0.69 if char.isupper() else 0.56
+    return columns * (0.65 if char >= _FIRST_EMOJI else 0.5)
 
 
 def label_width(label: Label, time: int | None) -> float:

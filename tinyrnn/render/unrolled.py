@@ -232,7 +232,7 @@ def module_titles(cell: Cell, x: float, y: float = 0.0) -> list[Text]:
 def _title(cell: Cell, module: Scope, name: str) -> Text:
     """The name of a module, in the upper left corner of its frame, or in the right one if an arrow runs through it."""
     x0, _, x1, y1 = cell.frames[module]
-    left = Text(x0 + INSET, y1 - TITLE_SIZE, name, "start", TITLE_SIZE)
+    left = Text(x0 + INSET, y1 - TITLE_SIZE, name, "start", TITLE_SIZE, tip=".".join(module))
     points = [p for chain in cell.curves.values() for p in curve.sampled(chain)]
     crossed = any(x0 < x < left.x + left.width + LANE and abs(y - left.y) < TITLE_SIZE for x, y in points)
     return left._replace(x=x1 - INSET, anchor="end") if crossed else left

@@ -66,7 +66,8 @@ def _label(b: Box) -> str:
 def _text(name: str, t: Text) -> str:
     place = f'pos="{_at((t.left + t.width / 2, t.y))}", width={t.width / 72:.3f}, height={t.size / 72:.3f}'
     below = f"<SUB>{_html(t.sub)}</SUB>" if t.sub else ""
-    return f'{name} [{place}, shape=none, label=<{_html(t.text)}{below}>, fontsize={t.size:g}, fontcolor="{t.color}"]'
+    look = f'fontsize={t.size:g}, fontcolor="{t.color}", tooltip={_quoted(t.tip or " ")}'
+    return f"{name} [{place}, shape=none, label=<{_html(t.text)}{below}>, {look}]"
 
 
 def _arrow(i: int, a: Arrow) -> list[str]:
@@ -93,5 +94,5 @@ def _html(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A DOT string: Graphviz reads backslashes, and HTML entities, even inside quotes."""
-    return '"' + printable(text).replace("\\", "\\\\").replace("&", "&amp;").replace('"', '\\"') + '"'
+    """A DOT string: Graphviz reads backslashes, and HTML entities, even inside quotes, and no string of more than 16 kB."""
+    return '"' + printable(text)[:2000].replace("\\", "\\\\").replace("&", "&amp;").replace('"', '\\"') + '"'

@@ -93,7 +93,8 @@ class _Paper:
 
     def text(self, t: Text) -> str:
         look = f'text-anchor="{t.anchor}" font-size="{t.size:g}" fill="{t.color}"'
-        return f"<text {self.xy(t.x, t.y - t.size * 0.34)} {look}>{_text(t.text)}{_sub(t.sub, 0.75 * t.size)}</text>"
+        body = f"{_tip(t.tip)}{_text(t.text)}{_sub(t.sub, 0.75 * t.size)}"
+        return f"<text {self.xy(t.x, t.y - t.size * 0.34)} {look}>{body}</text>"
 
 
 @lru_cache(maxsize=4096)
