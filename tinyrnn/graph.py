@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from functools import wraps
@@ -213,6 +213,15 @@ def history(*values: Value) -> list[Value]:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=attrgetter("serial"))
+
+
+def dependents(recorded: Iterable[Value], sources: Iterable[Value]) -> set[Value]:
+    """The sources, and what depends on them of a history, oldest first, through which gradients flow."""
+    found = set(sources)
+    for value in recorded:
+        if value.requires_grad and not found.isdisjoint(value.parents):
+            found.add(value)
+    return found
 
 
 def unchain(*values: Any, before: int | None = None) -> None:

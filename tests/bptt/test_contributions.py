@@ -1,5 +1,7 @@
 """Contributions add up to the gradient, for every network and every way of using a weight; nothing is lost silently."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ import tinyrnn as tr
 from tinyrnn import bptt, nn
 from tinyrnn.bptt.contributions import check_sum
 
-from .models import LAYERS, run
+from .models import LAYERS, Leaky, run
 
 
 def own_loop(w, steps, h=1.0):
@@ -35,6 +37,29 @@ def test_the_sum_over_time_is_the_gradient_of_every_parameter(name, dtype):
         rounding = {"float64": 1e-15, "float32": 1e-7}[dtype]
         np.testing.assert_allclose(parts.sum(axis=0), parameter.grad.numpy(), rtol=0, atol=rounding)
         assert sum(np.abs(part).max() > 0 for part in parts) >= 4  # the first step of a loop reads a state of zeros
+
+
+@pytest.mark.parametrize("make", [nn.RNNCell, nn.LSTMCell, nn.GRUCell, Leaky])
+def test_contributions_are_the_gradients_of_weights_that_are_not_shared(make):
+    """With a copy of the cell for each step, the gradient of each copy is the contribution of its step."""
+    cell = make(3, 4).to(dtype="float64")
+    x = np.random.default_rng(0).normal(size=(5, 2, 3))
+
+    def loss_of(cells):
+        state, losses = cell.initial_state(2, "float64", "cpu"), []
+        for t in range(5):
+            with tr.step(t):
+                state = cells[t](tr.Tensor(x[t]), state)
+                h = state[0] if isinstance(state, tuple) else state
+                losses.append((h * h).sum())
+        return tr.total(*losses)
+
+    copies = [copy.deepcopy(cell) for _ in range(5)]
+    loss_of(copies).backward()
+    loss = loss_of([cell] * 5)
+    for name, parameter in cell.named_parameters():
+        apart = [dict(one.named_parameters())[name].grad.numpy() for one in copies]
+        np.testing.assert_allclose(bptt.contributions(loss, parameter), apart, rtol=0, atol=1e-15)
 
 
 def test_contributions_are_those_of_bptt_by_hand():

@@ -11,7 +11,7 @@ import numpy
 
 from .. import backend
 from ..autodiff import differentiate, identify, seed_of, shares
-from ..graph import Value, history
+from ..graph import Value, dependents, history
 
 
 class Use(NamedTuple):
@@ -124,15 +124,6 @@ def uses(loss: Value, parameter: Value) -> list[Use]:
     """
     found = Record([loss], parameter).uses(loss, seed_of(loss))
     check_sum(parameter, [use.gradient for use in found], gradient_of(loss, parameter))
-    return found
-
-
-def dependents(recorded: Iterable[Value], sources: Iterable[Value]) -> set[Value]:
-    """The sources, and all of a history (oldest first) that depends on them."""
-    found = set(sources)
-    for value in recorded:
-        if value.requires_grad and any(parent in found for parent in value.parents):
-            found.add(value)
     return found
 
 

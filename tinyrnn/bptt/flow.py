@@ -10,7 +10,7 @@ import numpy
 
 from .. import backend
 from ..autodiff import seed_of, shares
-from ..graph import Value, history
+from ..graph import Value, dependents, history
 from .sparkline import sparkline
 from .tracks import Track, activation_of, choose_track, find_tracks, title
 from .verdict import Verdict, judge
@@ -147,18 +147,14 @@ def flow(loss: Value) -> Flow:
     tracks = find_tracks(recorded)
     choose_track(tracks, 0)  # there must be one
     entries = [_Entry(track) for track in tracks]
-    owners: dict[Value, list[_Entry]] = {}
-    for entry in entries:
-        for value in entry.place:
-            owners.setdefault(value, []).append(entry)
+    owner = {value: entry for entry in entries for value in entry.place}
     norms = _Norms.fromkeys(value for track in tracks for row in _rows(track) for value in row if value is not None)
     seed = seed_of(loss)
     for into, through, share in shares(loss, seed, totals=norms, among={value for value in recorded if value.op is not None}):
-        for entry in owners.get(into, ()):
-            entry.take(into, through, share)
-    for entry in entries:
-        if loss in entry.place:
-            entry.take(loss, None, seed)
+        if into in owner:
+            owner[into].take(into, through, share)
+    if loss in owner:
+        owner[loss].take(loss, None, seed)
     return Flow(tuple(_track_flow(entry, norms) for entry in entries))
 
 
@@ -174,8 +170,9 @@ class _Entry:
 
     def __init__(self, track: Track) -> None:
         self.track = track
-        self.inside = set(history(*track.at(len(track.steps) - 1).values()))  # all that a last state is made of
         self.place = {value: k for k in range(len(track.steps)) for value in track.at(k).values()}
+        ends = track.at(len(track.steps) - 1).values()
+        self.inside = dependents(history(*ends), self.place)  # the ways from state to state
         self.last = -1  # the last step that an error enters at
         self.errors: dict[Value, Any] = {}  # what enters there
 

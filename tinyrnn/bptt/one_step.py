@@ -10,10 +10,9 @@ import numpy
 
 from .. import backend
 from ..autodiff import recorded_shares, seed_of, shares
-from ..graph import Value
+from ..graph import Value, dependents
 from ..ops import mul, total
 from ..ops import sum as sum_of
-from .contributions import dependents
 from .tracks import Track, title
 
 
