@@ -14,15 +14,17 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..curve import Chain, Point
-from . import layers, places, ranks
+from . import layers, places, ranks, sifting
 from .outline import Outline
 from .routes import Router
 from .sifting import Sifting
 
 __all__ = ["Layout", "Outline", "Task", "lay_out"]
 
-RANKS = 21.6  # the least distance between two ranks
+RANKS, MOST_APART, SLOPE = 21.0, 45.0, 0.25  # the least and the largest distance between two ranks, and what arrows should rise
 MARGIN = 10.0
+TRIES = 3  # orders whose places are compared
+CROSSING = 80.0  # how far arrows go to the side to avoid one
 
 
 class Task(NamedTuple):
@@ -64,14 +66,13 @@ def lay_out(task: Task) -> Layout:
         return Layout(0.0, 0.0, (), ())
     edges = [edge for edge in task.edges if edge[0] != edge[1]]
     cut = layers.cut(ranks.assign(count, edges, task.order), task.edges)
-    order = Sifting(cut, task.left, task.right, task.order).best()
+    order, x = _arranged(cut, task)
     rows = cut.rows(order)
-    x = places.assign(cut, order, [outline.width for outline in task.outlines])
     heights = [max((task.outlines[node].height for node in row if node < count), default=0.0) for row in rows]
     y, top = [], 0.0
-    for high in heights:
+    for high, gap in zip(heights, _distances(cut, x)):
         y.append(top + high / 2)
-        top += high + RANKS
+        top += high + gap
     left = min(*(x[node] - task.outlines[node].width / 2 for node in range(count)), *x)
     right = max(*(x[node] + task.outlines[node].width / 2 for node in range(count)), *x)
     x = [place - left + MARGIN for place in x]
@@ -79,5 +80,26 @@ def lay_out(task: Task) -> Layout:
     router = Router(cut, rows, x, y, heights, task.outlines)
     curves = tuple(router.route(number, tail, head) for number, (tail, head, _) in enumerate(task.edges))
     return Layout(
-        right - left + 2 * MARGIN, top - RANKS + 2 * MARGIN, tuple(router.centre(node) for node in range(count)), curves
+        right - left + 2 * MARGIN, y[-1] + heights[-1] / 2 + MARGIN, tuple(router.centre(node) for node in range(count)), curves
     )
+
+
+def _arranged(cut: layers.Layers, task: Task) -> tuple[list[int], list[float]]:
+    """The order of the blocks, and their places: what has few crossings and short arrows."""
+    found = Sifting(cut, task.left, task.right, task.order).best()
+    widths = [outline.width for outline in task.outlines]
+    tries = []
+    for cost, order in found[:TRIES]:
+        x = places.assign(cut, order, widths)
+        tries.append((CROSSING * cost / sifting.CROSSING + places.strain(cut, x), order, x))
+    _, order, x = min(tries, key=lambda t: t[0])
+    return order, x
+
+
+def _distances(cut: layers.Layers, x: list[float]) -> list[float]:
+    """The room above each rank: more where arrows go far to the side."""
+    room = [RANKS] * (max(cut.high) + 1)
+    for lower, upper, _ in cut.joints:
+        rank = cut.high[lower]
+        room[rank] = max(room[rank], min(SLOPE * abs(x[lower] - x[upper]), MOST_APART))
+    return room

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 from .layers import Layers
 from .simplex import Gap, Line, Tie
 
 UNIT = 10  # positions are whole numbers of tenths of a point
 NODES, ARROW, ARROWS = 14.4, 9.0, 10.0  # between two nodes, between a node and an arrow, between two arrows
-ALONE = 2  # how much dearer a bend is in the only arrow at its end
+SHORT, LONG = 4, 9  # what a bend costs in an arrow to the next rank, and at either end of a longer one
+ALONE = 2  # how much dearer it is in the only arrow there
+FAR, FLAT = 40.0, 1.5  # from how far to the side on each point of an arrow's way is dearer, and how many times dearer
+LEAN = 8.0  # what leans less is made upright
 SWEEPS = 6
+
+Link = TypeVar("Link", Gap, Tie)
 
 
 def assign(layers: Layers, order: Sequence[int], widths: Sequence[float]) -> list[float]:
@@ -25,13 +31,12 @@ def assign(layers: Layers, order: Sequence[int], widths: Sequence[float]) -> lis
         return []
     gaps, ties = _gaps(layers, order, widths), _ties(layers)
     ties += _bonds(gaps, ties, len(order))
-    root = max(order, key=lambda block: (len(layers.below[block]) + len(layers.above[block]), -block))
-    number = {block: i for i, block in enumerate([root, *(block for block in order if block != root)])}
-    gaps = [Gap(number[a], number[b], least) for a, b, least, _ in gaps]
-    ties = [Tie(number[a], number[b], weight) for a, b, weight in ties]
-    line = Line(_relaxed(gaps, ties, [number[block] for block in order]), gaps, ties).solve()
-    middle = [(a + b) / 2 for a, b in zip(line.extreme(-1), line.extreme(+1))]
-    return [middle[number[block]] / UNIT for block in range(len(order))]
+    line = Line(_relaxed(gaps, ties, order), gaps, ties).solve()
+    if flat := _flat(ties, line.x):
+        line = Line(line.x, gaps, [*ties, *flat]).solve()
+    hub = max(order, key=lambda block: (len(layers.below[block]) + len(layers.above[block]), -block))
+    middle = [(a + b) // 2 for a, b in zip(line.extreme(-1, hub), line.extreme(+1, hub))]
+    return [place / UNIT for place in _upright(middle, gaps, line.ties)]
 
 
 def _gaps(layers: Layers, order: Sequence[int], widths: Sequence[float]) -> list[Gap]:
@@ -54,13 +59,63 @@ def _ties(layers: Layers) -> list[Tie]:
     """What is joined wants to stand one above the other."""
     ties = []
     for lower, upper, weight in layers.joints:
-        alone = [len(ends) == 1 for ends in (layers.above[lower], layers.below[upper])]
-        if lower >= layers.count:
-            alone[0] = False
-        if upper >= layers.count:
-            alone[1] = False
-        ties.append(Tie(lower, upper, weight * ALONE ** sum(alone)))
+        weight *= SHORT if lower < layers.count and upper < layers.count else LONG
+        for end, joined in ((lower, layers.above[lower]), (upper, layers.below[upper])):
+            if end < layers.count and len(joined) == 1:
+                weight *= ALONE
+        ties.append(Tie(lower, upper, weight))
     return ties
+
+
+def _flat(ties: list[Tie], x: Sequence[int]) -> list[Tie]:
+    """More ties around arrows that go far to the side: |d − far| + |d + far| grows with |d| only beyond `far`."""
+    far = round(FAR * UNIT)
+    ends = {end for tie in ties if abs(x[tie.b] - x[tie.a]) > far for end in (tie.a, tie.b)}
+    near = [tie for tie in ties if tie.a in ends or tie.b in ends]
+    return [Tie(a, b, round(weight * (FLAT - 1) / 2), shift) for a, b, weight, _ in near for shift in (-far, far)]
+
+
+def _upright(x: list[int], gaps: Sequence[Gap], ties: Sequence[Tie]) -> list[int]:
+    """Straighten what leans only a little, together with all that stands upright on it, where that costs nothing."""
+    x, gaps_at, ties_at = x.copy(), _by_end(gaps, len(x)), _by_end(ties, len(x))
+    for tie in sorted(ties, key=lambda tie: -tie.weight):
+        lean = x[tie.b] - x[tie.a]
+        if not 0 < abs(lean) <= LEAN * UNIT:
+            continue
+        for start, shift in ((tie.a, lean), (tie.b, -lean)):
+            column = _column(start, x, ties_at)
+            after = {block: x[block] + shift for block in column}
+            near = {tie for block in column for tie in ties_at[block]}
+            dearer = sum(_cost(tie, after.get(tie.a, x[tie.a]), after.get(tie.b, x[tie.b])) for tie in near) > sum(
+                _cost(tie, x[tie.a], x[tie.b]) for tie in near
+            )
+            tight = (g for block in column for g in gaps_at[block] if after.get(g.b, x[g.b]) - after.get(g.a, x[g.a]) < g.least)
+            if not dearer and not any(tight):
+                for block, place in after.items():
+                    x[block] = place
+                break
+    return x
+
+
+def _column(start: int, x: Sequence[int], ties_at: Sequence[list[Tie]]) -> set[int]:
+    """All that is joined to a block by upright arrows."""
+    column, waiting = {start}, [start]
+    while waiting:
+        for tie in ties_at[waiting.pop()]:
+            if x[tie.a] == x[tie.b] and not column >= {tie.a, tie.b}:
+                waiting += {tie.a, tie.b} - column
+                column |= {tie.a, tie.b}
+    return column
+
+
+def _cost(tie: Tie, a: int, b: int) -> int:
+    return tie.weight * abs(b - a - tie.shift)
+
+
+def strain(layers: Layers, x: Sequence[float]) -> float:
+    """How far arrows go to the side, all together; flat ones count more."""
+    sides = [abs(x[upper] - x[lower]) for lower, upper, _ in layers.joints]
+    return sum(side + (FLAT - 1) * max(0.0, side - FAR) for side in sides)
 
 
 def _bonds(gaps: list[Gap], ties: list[Tie], count: int) -> list[Tie]:
@@ -72,7 +127,7 @@ def _bonds(gaps: list[Gap], ties: list[Tie], count: int) -> list[Tie]:
             group[v] = v = group[group[v]]
         return v
 
-    for a, b, _ in ties:
+    for a, b, _, _ in ties:
         group[leader(a)] = leader(b)
     bonds = []
     for a, b, _, _ in gaps:
@@ -84,23 +139,14 @@ def _bonds(gaps: list[Gap], ties: list[Tie], count: int) -> list[Tie]:
 
 def _relaxed(gaps: list[Gap], ties: list[Tie], order: Sequence[int]) -> list[int]:
     """Places to start from: as far left as can be, then each block in turn over the middle of its neighbours."""
-    before: list[list[tuple[int, int]]] = [[] for _ in order]
-    after: list[list[tuple[int, int]]] = [[] for _ in order]
-    joined: list[list[tuple[int, int]]] = [[] for _ in order]
-    for a, b, least, _ in gaps:
-        before[b].append((a, least))
-        after[a].append((b, least))
-    for a, b, weight in ties:
-        joined[a].append((b, weight))
-        joined[b].append((a, weight))
-    x = [0] * len(order)
+    gaps_at, ties_at, x = _by_end(gaps, len(order)), _by_end(ties, len(order)), [0] * len(order)
     for block in order:
-        x[block] = max((x[a] + least for a, least in before[block]), default=0)
+        x[block] = max((x[gap.a] + gap.least for gap in gaps_at[block] if gap.b == block), default=0)
     for sweep in range(SWEEPS):
         for block in order if sweep % 2 else reversed(order):
-            wish = _median([(x[other], weight) for other, weight in joined[block]], x[block])
-            low = max((x[a] + least for a, least in before[block]), default=wish)
-            high = min((x[b] - least for b, least in after[block]), default=wish)
+            wish = _median([(x[tie.a + tie.b - block], tie.weight) for tie in ties_at[block]], x[block])
+            low = max((x[gap.a] + gap.least for gap in gaps_at[block] if gap.b == block), default=wish)
+            high = min((x[gap.b] - gap.least for gap in gaps_at[block] if gap.a == block), default=wish)
             x[block] = max(low, min(wish, high))
     return x
 
@@ -113,3 +159,12 @@ def _median(places: list[tuple[int, int]], default: int) -> int:
         if half <= 0:
             return place
     return default
+
+
+def _by_end(links: Sequence[Link], count: int) -> list[list[Link]]:
+    """For each block the gaps, or the ties, that begin or end there."""
+    found: list[list[Link]] = [[] for _ in range(count)]
+    for link in links:
+        found[link.a].append(link)
+        found[link.b].append(link)
+    return found

@@ -10,7 +10,9 @@ Edge = tuple[int, int, int]  # tail, head, weight
 
 
 def assign(count: int, edges: Sequence[Edge], level: Iterable[tuple[int, int]] = ()) -> list[int]:
-    """The ranks for which Σ weight · (rank of head − rank of tail) is least; of those, the lowest ones.
+    """The ranks for which Σ weight · (rank of head − rank of tail) is least.
+
+    Where that leaves a choice, a node stands beside those that are read, or that read, together with it.
 
     Parameters
     ----------
@@ -26,10 +28,23 @@ def assign(count: int, edges: Sequence[Edge], level: Iterable[tuple[int, int]] =
     back = backward(count, [(gap.a, gap.b) for gap in gaps])
     gaps = [Gap(gap.b, gap.a, 1, gap.weight) if i in back else gap for i, gap in enumerate(gaps)]
     start = _stacked(count, gaps)
+    gaps = _graded(count, gaps, start)
     floor = [Gap(0, v + 1, 0) for v in range(count)]  # node 0 lies below all others and holds the parts together
     above = [Gap(a + 1, b + 1, least, weight) for a, b, least, weight in gaps]
     ranks = Line([0, *start], [*above, *floor], []).solve().extreme(-1)[1:]
     return [ranks[group[v]] for v in range(count)]
+
+
+def _graded(count: int, gaps: Sequence[Gap], start: Sequence[int]) -> list[Gap]:
+    """Finer weights, so that a node which may go up or down goes where it has more company; if that is equal, up."""
+    readers = [0] * count
+    arguments = [0] * count
+    for a, b, _, _ in gaps:
+        readers[a] += 1
+        arguments[b] += 1
+    height = 1 + max(start, default=0)
+    fine = [height * (readers[a] + arguments[b]) + start[a] for a, b, _, _ in gaps]
+    return [gap._replace(weight=gap.weight * (1 + sum(fine)) + extra) for gap, extra in zip(gaps, fine)]
 
 
 def backward(count: int, edges: Sequence[tuple[int, int]]) -> set[int]:

@@ -17,8 +17,8 @@ from ..curve import Chain, Point
 from .layers import Layers
 from .outline import Outline
 
-NODE, ARROW = 5.0, 6.0  # how near an arrow may come to a node that it does not touch, and to another arrow on its way
-MOST = 24  # ranks; an arrow through more of them keeps to its vertical part
+NODE, CORNER, ARROW = 4.0, 2.5, 6.0  # how near an arrow may come to the side of a node, to its corner, and to another arrow
+MOST, LARGE = 24, 20_000  # an arrow through more ranks keeps to its upright part; with more pairs in the ranks, all do
 
 
 @dataclass
@@ -95,6 +95,7 @@ class Router:
     ) -> None:
         self.layers, self.rows, self.x, self.y, self.heights, self.outlines = layers, rows, x, y, heights, outlines
         self.ways: dict[int, Way] = {}  # of blocks that have one already
+        self.large = sum(len(row) ** 2 for row in rows) > LARGE
         self.position = [{block: i for i, block in enumerate(row)} for row in rows]
 
     def centre(self, node: int) -> Point:
@@ -119,30 +120,52 @@ class Router:
         """Ways that meet nothing, the simplest first; at last the one that always does."""
         start, end = self.centre(lower), self.centre(upper)
         a, b = self.layers.low[lower], self.layers.low[upper]
-        top = (start[0], self.y[a] + self.heights[a] / 2)
-        bottom = (end[0], self.y[b] - self.heights[b] / 2)
-        straight = Way([start, end])
-        if block is None:
-            if b - a > 1:  # nothing has kept its place
-                yield straight
-            for knots in ([], [top], [bottom]):
-                yield self.checked([start, *knots, end], lower, upper, block)
-            yield Way([start, top, bottom, end])
-            return
-        x, ranks = self.x[block], range(a + 1, b)
-        yield self.checked([start, end], lower, upper, block)
-        if len(ranks) <= MOST:
-            for apart in range(len(ranks)):
-                pairs = [(i, i + apart) for i in ranks if i + apart in ranks]
-                ways = [
-                    self.checked([start, *dict.fromkeys(((x, self.y[i]), (x, self.y[j]))), end], lower, upper, block)
-                    for i, j in pairs
-                ]
-                yield min((way for way in ways if way is not None), key=Way.slant, default=None)
-        low, high = self.y[a + 1] - self.heights[a + 1] / 2, self.y[b - 1] + self.heights[b - 1] / 2
-        for before, after in (([], []), ([top], []), ([], [bottom])):
-            yield self.checked([start, *before, (x, low), (x, high), *after, end], lower, upper, block)
-        yield Way([start, top, (x, low), (x, high), bottom, end])
+        if b - a > 1 and block is None:  # no place was kept for it
+            yield Way([start, end])
+        top, bottom = self.upper(a), self.lower(b)
+        middle = [] if block is None else [(self.x[block], self.lower(a + 1)), (self.x[block], self.upper(b - 1))]
+        if not self.large:
+            yield self.checked([start, end], lower, upper, block)
+            if block is not None:
+                yield from self.bows(lower, upper, block)
+            out = self.gate(lower, top, start, [*middle, end][0])
+            into = self.gate(upper, bottom, end, [start, *middle][-1])
+            for before, after in (([], []), ([out], []), ([], [into]), ([out], [into])):
+                yield self.checked([start, *before, *middle, *after, end], lower, upper, block)
+        yield Way([start, (start[0], top), *middle, (end[0], bottom), end])
+
+    def bows(self, lower: int, upper: int, block: int) -> Iterator[Way | None]:
+        """Ways that touch the upright part of a long arrow in one rank, in two next to each other, in three, and so on."""
+        ranks = range(self.layers.low[block], self.layers.high[block] + 1)
+        x, start, end = self.x[block], self.centre(lower), self.centre(upper)
+        for apart in range(len(ranks) if len(ranks) <= MOST else 0):
+            pairs = [((x, self.y[i]), (x, self.y[i + apart])) for i in ranks if i + apart in ranks]
+            ways = [self.checked([start, *dict.fromkeys(pair), end], lower, upper, block) for pair in pairs]
+            yield min((way for way in ways if way is not None), key=Way.slant, default=None)
+
+    def lower(self, rank: int) -> float:
+        """The height below which nothing of a rank is near."""
+        return self.y[rank] - self.heights[rank] / 2 - CORNER
+
+    def upper(self, rank: int) -> float:
+        """The height above which nothing of a rank is near."""
+        return self.y[rank] + self.heights[rank] / 2 + CORNER
+
+    def gate(self, node: int, y: float, here: Point, there: Point) -> Point:
+        """Where an arrow goes through the upper or lower limit of its end's rank: straight on, if nothing stands there."""
+        rank = self.layers.low[node]
+        row, where = self.rows[rank], self.position[rank][node]
+        x = here[0] + (there[0] - here[0]) * (y - here[1]) / (there[1] - here[1])
+        left, right = row[:where][-1:], row[where + 1 :][:1]
+        for other in left:
+            x = max(x, self.x[other] + self.half(other) + NODE)
+        for other in right:
+            x = min(x, self.x[other] - self.half(other) - NODE)
+        return x, y
+
+    def half(self, block: int) -> float:
+        """Half of its width."""
+        return self.outlines[block].width / 2 if block < self.layers.count else 0.0
 
     def checked(self, knots: list[Point], lower: int, upper: int, block: int | None) -> Way | None:
         """The way through these knots, if it meets nothing."""
@@ -159,17 +182,20 @@ class Router:
         row, y = self.rows[rank], self.y[rank]
         where = self.position[rank][own]
         for i, other in enumerate(row):
-            side = 1 if i < where else -1
+            side = 1 if i < where else -1  # on which side of the other it has to pass
+            if other == own:
+                continue
             if other < self.layers.count:
-                half, edge = self.outlines[other].height / 2, self.x[other] + side * (self.outlines[other].width / 2 + NODE)
-                for height in (y - half, y + half):
-                    if way.heights[0] < height < way.heights[-1] and (way.at(height) - edge) * side < 0 and other != own:
-                        return False
-            elif own >= self.layers.count and other != own:
-                for height in (y - self.heights[rank] / 2, y, y + self.heights[rank] / 2):
-                    there = self.ways[other].at(height) if other in self.ways else self.x[other]
-                    if (way.at(height) - there) * side < ARROW:
-                        return False
+                edge, half = self.x[other] + side * (self.half(other) + NODE), self.outlines[other].height / 2 + CORNER
+                met = [(height, edge) for height in (y - half, y + half) if way.heights[0] < height < way.heights[-1]]
+            elif own >= self.layers.count:
+                heights = self.lower(rank), y, self.upper(rank)
+                beside = self.ways.get(other)
+                met = [(h, (beside.at(h) if beside else self.x[other]) + side * ARROW) for h in heights]
+            else:
+                continue
+            if any((way.at(height) - limit) * side < 0 for height, limit in met):
+                return False
         return True
 
 

@@ -8,12 +8,16 @@ cross.  One block after the other is taken out and put where it crosses least: B
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import combinations
+from random import Random
 
 from .layers import Layers
 
-SIDE, GIVEN = 10_000, 1_000_000  # what it costs to break the order of sides, and a given one; a crossing costs 1
+TURN, CROSSING, SIDE, GIVEN = 1, 100, 10**6, 10**9  # what it costs to set arguments in another order than that in which they
+# are given, to let two arrows cross, to break the order of sides, and a given one
 ROUNDS = 12
-MOST_PAIRS = 100_000  # of blocks that meet; where there are more, each block goes to the middle of its neighbours
+SHUFFLED = 4
+MOST_BLOCKS, MOST_PAIRS = 400, 100_000  # more blocks: one start; more that meet: each goes to the middle of its neighbours
 
 Pair = tuple[int, list[tuple[list[int], list[int]]], int, int]  # a block that one meets, and what decides how they stand
 
@@ -35,6 +39,7 @@ class Sifting:
     ) -> None:
         self.layers, self.left, self.right = layers, set(left), set(right)
         self.given = {(a, b) for a, b in given if layers.low[a] == layers.low[b]}
+        self.turned = {(b, a) for ends in (layers.below, layers.above) for joined in ends for a, b in combinations(joined, 2)}
         self.side = [self._side(block) for block in range(len(layers.low))]
 
     def _side(self, block: int) -> int:
@@ -48,6 +53,9 @@ class Sifting:
         for ends, nexts in ((self.layers.above, self.layers.below), (self.layers.below, self.layers.above)):
             walk = _walk([block for block, joined in enumerate(ends) if not joined], nexts)
             found += [self.kept(walk), self.kept(walk[::-1])]
+        random = Random(0)
+        for _ in range(SHUFFLED):
+            found.append(self.kept(random.sample(found[0], len(found[0]))))
         return found
 
     def kept(self, order: list[int]) -> list[int]:
@@ -95,20 +103,20 @@ class Sifting:
 
     def _fixed(self, a: int, b: int) -> int:
         """What it costs that a stands left of b, wherever everything else stands."""
-        cost = GIVEN if (b, a) in self.given else 0
+        cost = GIVEN * ((b, a) in self.given) + TURN * ((a, b) in self.turned)
         if a < self.layers.count and b < self.layers.count:
             return cost + (SIDE if self.side[a] > self.side[b] else 0)
-        return cost + (b in self.left) + (a in self.right)  # one of them is an arrow on its way through
+        return cost + CROSSING * ((b in self.left) + (a in self.right))  # one of them is an arrow on its way through
 
     def cost(self, order: Sequence[int], pairs: list[list[Pair]]) -> int:
-        """How often arrows cross."""
-        place = _places(order)
-        return sum(
-            _crossings(place, a, b, meets) + here
-            for a, met in enumerate(pairs)
-            for b, meets, here, _ in met
-            if place[a] < place[b]
-        )
+        """What an order costs."""
+        place, fixed, crossings = _places(order), 0, 0
+        for a, met in enumerate(pairs):
+            for b, meets, here, _ in met:
+                if place[a] < place[b]:
+                    fixed += here
+                    crossings += _crossings(place, meets)
+        return fixed + CROSSING * crossings // 2  # of two arrows that cross, both lower and both upper ends meet
 
     def sift(self, order: list[int], pairs: list[list[Pair]]) -> list[int]:
         """Take each block out and put it where it crosses least, until that changes nothing."""
@@ -126,22 +134,18 @@ class Sifting:
                 break
         return order
 
-    def best(self) -> list[int]:
-        """The order with the fewest crossings; of equal ones that with the shortest arrows."""
+    def best(self) -> list[tuple[int, list[int]]]:
+        """Orders that cannot be made better by moving one block, each with its cost, the best first."""
         rows = self.layers.rows(range(len(self.side)))
         if sum(len(row) ** 2 for row in rows) > 2 * MOST_PAIRS:
-            return self.drift(self.starts()[0])
+            return [(0, self.drift(self.starts()[0]))]
         pairs = self.pairs()
-        found = [self.sift(start, pairs) for start in self.starts()]
-        return min(found, key=lambda order: (self.cost(order, pairs), self._length(order)))
-
-    def _length(self, order: Sequence[int]) -> float:
-        """About how far the ends of arrows are apart, were all ranks as wide."""
-        where = [0.0] * len(order)
-        for row in self.layers.rows(order):
-            for i, block in enumerate(row):
-                where[block] = i + 0.5 - len(row) / 2
-        return sum(abs(where[a] - where[b]) * weight for a, b, weight in self.layers.joints)
+        starts = self.starts() if len(self.side) <= MOST_BLOCKS else self.starts()[:1]
+        found = {}
+        for start in starts:
+            order = self.sift(start, pairs)
+            found[str(self.layers.rows(order))] = self.cost(order, pairs), order
+        return sorted(found.values())
 
     def drift(self, order: list[int]) -> list[int]:
         """For large graphs: each block to the middle of its neighbours, above and below in turn (Sugiyama 1981)."""
@@ -173,8 +177,8 @@ def _places(order: Sequence[int]) -> list[int]:
     return place
 
 
-def _crossings(place: Sequence[int], a: int, b: int, meets: list[tuple[list[int], list[int]]]) -> int:
-    """How many of their arrows cross where they meet, if a stands left of b."""
+def _crossings(place: Sequence[int], meets: list[tuple[list[int], list[int]]]) -> int:
+    """How many arrows cross of two blocks that meet, if the one whose joints come first stands to the left."""
     return sum(place[x] > place[y] for ours, theirs in meets for x in ours for y in theirs)
 
 
@@ -190,9 +194,9 @@ def _best_gap(a: int, met: list[Pair], place: list[int]) -> tuple[int, int] | No
             for x in ours:
                 for y in theirs:
                     if place[x] > place[y]:
-                        left += 1
+                        left += CROSSING
                     elif place[x] < place[y]:
-                        right += 1
+                        right += CROSSING
         costs.append(costs[-1] + right - left)
     place[a] = here
     now = sum(place[b] < here for b, *_ in met)

@@ -24,18 +24,19 @@ class Gap(NamedTuple):
 
 
 class Tie(NamedTuple):
-    """|x_b − x_a| costs `weight` for each unit."""
+    """|x_b − x_a − shift| costs `weight` for each unit."""
 
     a: int
     b: int
     weight: int
+    shift: int = 0
 
 
 @dataclass
 class Line:
     """Positions x of nodes on a line, which keep all gaps.
 
-    The basis is a spanning tree whose gaps are exactly closed and whose ties have length 0.  Cutting a link of it leaves two
+    The basis is a spanning tree whose gaps are exactly closed and whose ties cost nothing.  Cutting a link of it leaves two
     parts; if moving them apart makes the drawing cheaper, they are moved until the cost stops falling, and the gap or tie
     that stops them joins the tree.
 
@@ -50,16 +51,16 @@ class Line:
     x: list[int]
     gaps: list[Gap]
     ties: list[Tie]
-    sign: list[int] = field(init=False)  # of x_b − x_a, for each tie outside the tree
+    sign: list[int] = field(init=False)  # of x_b − x_a − shift, for each tie outside the tree
     slope: list[int] = field(init=False)  # how fast the cost grows with each x, the ties in the tree left out
     tree: set[int] = field(init=False)  # numbers of gaps, then of ties, then of the props that hold the tree together at first
 
     def __post_init__(self) -> None:
-        self.sign = [1 if self.x[b] >= self.x[a] else -1 for a, b, _ in self.ties]
+        self.sign = [1 if self.x[b] - self.x[a] >= shift else -1 for a, b, _, shift in self.ties]
         self.slope = [0] * len(self.x)
         for a, b, _, weight in self.gaps:
             self._pull(a, b, weight)
-        for (a, b, weight), sign in zip(self.ties, self.sign):
+        for (a, b, weight, _), sign in zip(self.ties, self.sign):
             self._pull(a, b, sign * weight)
         self.links: list[tuple[int, int]] = [(a, b) for a, b, *_ in [*self.gaps, *self.ties]]
         self._plant()
@@ -88,6 +89,7 @@ class Line:
                 group[leader(v)] = root
                 self.tree.add(len(self.links))
                 self.links.append((root, v))
+        self.stiffness = [0] * len(self.gaps) + [tie.weight for tie in self.ties] + [0] * len(self.x)
         self.beside: list[list[int]] = [[] for _ in self.x]
         for number in sorted(self.tree):
             for v in self.links[number]:
@@ -101,14 +103,17 @@ class Line:
         return self
 
     def _pivot(self) -> bool:
+        """Cut the link of the tree at which that gains most; False if it nowhere does."""
         self._walk()
         leaving, gain, way = -1, 0, 0
         for v in self.preorder[1:]:
             number, force = self.parent[v], self.force[v]
-            for direction in self._freedom(number, v):
-                better = -direction * force - self._weight(number)
-                if better > gain:
-                    leaving, gain, way = v, better, direction
+            if number >= len(self.gaps):
+                better, direction = abs(force) - self.stiffness[number], -1 if force > 0 else 1
+            else:  # a gap can only grow
+                better, direction = (-force, 1) if self.links[number][1] == v else (force, -1)
+            if better > gain:
+                leaving, gain, way = v, better, direction
         if leaving < 0:
             return False
         stop = self._slide(leaving, way, -gain)
@@ -137,17 +142,6 @@ class Line:
             self.force[above[v]] += self.force[v]
             self.count[above[v]] += self.count[v]
 
-    def _freedom(self, number: int, v: int) -> tuple[int, ...]:
-        """In which directions the subtree of v may move, away from the link above it."""
-        if number >= len(self.gaps):
-            return (1, -1)
-        return (1,) if self.gaps[number].b == v else (-1,)
-
-    def _weight(self, number: int) -> int:
-        """What a unit of length costs at a link in the tree, beyond the slopes."""
-        tie = number - len(self.gaps)
-        return self.ties[tie].weight if 0 <= tie < len(self.ties) else 0
-
     def _slide(self, top: int, way: int, slope: int) -> tuple[int, int] | None:
         """How far the subtree may move until the cost stops falling, and which gap or tie stops it."""
         x, start = self.x, self.preorder.index(top)
@@ -156,16 +150,16 @@ class Line:
         for number, (a, b, least, _) in enumerate(self.gaps):
             if (a in moving) != (b in moving) and (a in moving) == (way > 0) and number not in self.tree:
                 events.append((x[b] - x[a] - least, number))
-        for number, (a, b, _) in enumerate(self.ties):
+        for number, (a, b, _, shift) in enumerate(self.ties):
             if (a in moving) != (b in moving) and number + len(self.gaps) not in self.tree:
                 closing = self.sign[number] * (way if a in moving else -way)
                 if closing > 0:
-                    events.append((abs(x[b] - x[a]), number + len(self.gaps)))
+                    events.append((abs(x[b] - x[a] - shift), number + len(self.gaps)))
         for distance, number in sorted(events):
             if number < len(self.gaps):
                 return distance, number
             tie = number - len(self.gaps)
-            a, b, weight = self.ties[tie]
+            a, b, weight, _ = self.ties[tie]
             slope += 2 * weight
             if slope >= 0:
                 return distance, number
@@ -181,7 +175,7 @@ class Line:
         for number, change in ((leaving, 1), (entering, -1)):
             tie = number - len(self.gaps)
             if 0 <= tie < len(self.ties):
-                a, b, weight = self.ties[tie]
+                a, b, weight, _ = self.ties[tie]
                 if change > 0:
                     self.sign[tie] = way if b in self.moving else -way
                 self._pull(a, b, change * self.sign[tie] * weight)
@@ -194,11 +188,11 @@ class Line:
 
     # -- all that is as cheap ------------------------------------------------------------------------------------
 
-    def extreme(self, way: int) -> list[int]:
-        """Of all cheapest positions those farthest to the left (−1) or right (+1), node 0 staying where it is.
+    def extreme(self, way: int, fixed: int = 0) -> list[int]:
+        """Of all cheapest positions those farthest to the left (−1) or right (+1), one node staying where it is.
 
         By complementary slackness they are the positions at which each gap that carries a force is closed, each tie that
-        carries less than its weight has length 0, and each other tie does not change its sign.
+        carries less than its weight costs nothing, and each other tie does not change its sign.
         """
         bounds: list[list[tuple[int, int]]] = [[] for _ in self.x]  # for each node: others that must be on its far side
         for a, b, least in self._conditions():
@@ -207,8 +201,8 @@ class Line:
             else:
                 bounds[b].append((a, -least))
         found: list[int | None] = [None] * len(self.x)
-        found[0] = self.x[0]
-        waiting = deque([0])
+        found[fixed] = self.x[fixed]
+        waiting = deque([fixed])
         while waiting:
             v = waiting.popleft()
             for other, least in bounds[v]:
@@ -228,10 +222,10 @@ class Line:
             conditions.append((a, b, least))
             if force.get(number, 0):
                 conditions.append((b, a, -least))
-        for number, (a, b, weight) in enumerate(self.ties):
+        for number, (a, b, weight, shift) in enumerate(self.ties):
             pull = force.get(number + len(self.gaps), -self.sign[number] * weight)
             if pull > -weight:
-                conditions.append((b, a, 0))
+                conditions.append((b, a, -shift))
             if pull < weight:
-                conditions.append((a, b, 0))
+                conditions.append((a, b, shift))
         return conditions
