@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import ceil
 from typing import TypeVar
 
 from .layers import Layers
 from .simplex import Gap, Line, Tie
 
-UNIT = 10  # positions are whole numbers of tenths of a point
+UNIT = 10  # positions are whole numbers of tenths of a point, and distances even ones, so that there is a middle
 NODES, ARROW, ARROWS = 14.4, 9.0, 10.0  # between two nodes, between a node and an arrow, between two arrows
 SHORT, LONG = 4, 9  # what a bend costs in an arrow to the next rank, and at either end of a longer one
 ALONE = 2  # how much dearer it is in the only arrow there
@@ -45,7 +46,7 @@ def _gaps(layers: Layers, order: Sequence[int], widths: Sequence[float]) -> list
     for row in layers.rows(order):
         for a, b in pairwise(row):
             if (a, b) not in least:
-                least[a, b] = round(UNIT * _distance(a, b, widths))
+                least[a, b] = 2 * ceil(UNIT / 2 * _distance(a, b, widths))
     return [Gap(a, b, distance) for (a, b), distance in least.items()]
 
 
