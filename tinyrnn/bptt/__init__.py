@@ -1,6 +1,7 @@
 """Backpropagation through time, explained from the record: which step gave what, and how gradients fare on their way."""
 
 from .contributions import Use, contributions, uses
+from .derivation import Equations, equations
 from .flow import Flow, Saturation, TrackFlow, flow
 from .jacobians import Jacobians, growth_rates, jacobians
 from .matrix import ContributionMatrix, contribution_matrix
@@ -9,6 +10,7 @@ from .verdict import Verdict
 
 __all__ = [
     "ContributionMatrix",
+    "Equations",
     "Flow",
     "Jacobians",
     "Saturation",
@@ -17,6 +19,7 @@ __all__ = [
     "Verdict",
     "contribution_matrix",
     "contributions",
+    "equations",
     "flow",
     "growth_rates",
     "jacobians",
