@@ -111,7 +111,9 @@ def moved(e: Expression, to: Index) -> Expression:
         return e if e.index is None else replace(e, index=e.index.moved(to))
     if e.op in BOUND:
         return e
-    attrs = {name: a.moved(to) if isinstance(a, Index) else a for name, a in e.attrs.items()}
+    attrs = {
+        name: a.moved(to) if isinstance(a, Index) else moved(a, to) if isinstance(a, Symbol) else a for name, a in e.attrs.items()
+    }
     args = e.args if e.op == "past" else tuple(moved(a, to) for a in e.args)
     return replace(e, args=args, attrs=attrs)
 
