@@ -111,11 +111,15 @@ def moved(e: Expression, to: Index) -> Expression:
         return e if e.index is None else replace(e, index=e.index.moved(to))
     if e.op in BOUND:
         return e
-    attrs = {
-        name: a.moved(to) if isinstance(a, Index) else moved(a, to) if isinstance(a, Symbol) else a for name, a in e.attrs.items()
-    }
+    attrs = {name: _moved_attribute(a, to) for name, a in e.attrs.items()}
     args = e.args if e.op == "past" else tuple(moved(a, to) for a in e.args)
     return replace(e, args=args, attrs=attrs)
+
+
+def _moved_attribute(a: Any, to: Index) -> Any:
+    if isinstance(a, tuple):
+        return tuple(_moved_attribute(item, to) for item in a)
+    return a.moved(to) if isinstance(a, Index) else moved(a, to) if isinstance(a, Symbol) else a
 
 
 def cost(e: Expression) -> int:

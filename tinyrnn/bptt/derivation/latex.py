@@ -198,7 +198,8 @@ class LaTeX(Text):
     def write_put(self, e: Apply, g: Expression, *arrays: Expression, index: Any, **_: Any) -> tuple[str, int]:
         if index == (ARRAY,):
             return rf"\operatorname{{onehot}}({self.write(arrays[0])})^{{\top}} \, {self.write(g, 3)}", 2
-        return rf"\operatorname{{put}}_{{{self.indices(index, arrays)}}}({self.write(g)})", 5
+        place = self.indices(index, arrays) or "()"
+        return rf"\operatorname{{put}}_{{{place}}}({self.write(g)})", 5
 
     def one_index(self, i: Any) -> str:
         return r"\dots" if i is ... else super().one_index(i)

@@ -14,7 +14,7 @@ import numpy
 
 from ... import backend
 from ...ops.indexing import ARRAY
-from ...tape import Operation
+from ...tape import Affine, Operation
 from .algebra import PRESENT, Apply, Expression, Index, Number, Span, Symbol, is_op
 from .naming import Label
 from .recurrences import Equation, Section
@@ -201,15 +201,15 @@ class Program(Writer):
     def full(self, e: Expression) -> str:
         """An expression where an array is needed, not only a number that broadcasts."""
         if isinstance(e, Number) and e.shape != ():
-            return f"np.full({_shape(e.shape)}, {self.number(Number(e.value, e.over))[0]})"
+            return f"np.full({self.sizes(e.shape)}, {self.number(Number(e.value, e.over))[0]})"
         return self.write(e)
 
     def number(self, e: Number) -> tuple[str, int]:
         value = repr(e.value).replace("inf", "np.inf").replace("nan", "np.nan")
         if not e.over:
-            return (f"np.full({_shape(e.shape)}, {value})", 5) if e.shape else (value, 0 if value.startswith("-") else 5)
+            return (f"np.full({self.sizes(e.shape)}, {value})", 5) if e.shape else (value, 0 if value.startswith("-") else 5)
         text = f"{value} / {' / '.join(self.symbol(Symbol(size)) for size in e.over)}"
-        return (f"np.full({_shape(e.shape)}, {text})", 5) if e.shape else (text, 1)
+        return (f"np.full({self.sizes(e.shape)}, {text})", 5) if e.shape else (text, 1)
 
     def write_total(self, e: Apply, *terms: Expression) -> tuple[str, int]:
         return " + ".join(self.write(a, 1) for a in terms), 0
@@ -253,17 +253,23 @@ class Program(Writer):
             return f"np.sum({self.full(a)}, axis={tuple(range(lead)) if lead != 1 else 0})", 5
         kept = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1)
         text = f"np.sum({self.full(a)}, axis={kept if len(kept) > 1 else kept[0]}, keepdims=True)"
-        return (f"{text}.reshape({_shape(shape)})" if lead else text), 5
+        return (f"{text}.reshape({self.sizes(shape)})" if lead else text), 5
 
     def write_broadcast_to(self, e: Apply, a: Expression, *, shape: Any, like: Any = None) -> tuple[str, int]:
         return f"np.broadcast_to({self.write(a)}, {self.shape(shape, like)})", 5
 
     def write_reshape(self, e: Apply, a: Expression, *, shape: Any) -> tuple[str, int]:
         free = (-1, *shape[1:]) if shape and -1 not in shape[1:] and 0 not in shape else shape  # of any length
-        return f"np.reshape({self.full(a)}, {_shape(free)})", 5
+        return f"np.reshape({self.full(a)}, {self.sizes(free)})", 5
+
+    def sizes(self, shape: tuple[Any, ...]) -> str:
+        """A shape, in which an `Index` or an `Affine` grows with the steps."""
+        counts = (Index(n.offset - n.slope, n.slope) if isinstance(n, Affine) else n for n in shape)
+        texts = [self.index(n) if isinstance(n, Index) else str(n) for n in counts]
+        return f"({', '.join(texts)}{',' * (len(texts) == 1)})"
 
     def shape(self, shape: tuple[int, ...], like: Symbol | None) -> str:
-        return f"{self.symbol(like)}.shape" if like is not None else _shape(shape)
+        return f"{self.symbol(like)}.shape" if like is not None else self.sizes(shape)
 
     def write_cast(self, e: Apply, a: Expression, *, dtype: Any) -> tuple[str, int]:
         return f"{self.write(a, 5)}.astype({numpy.dtype(dtype).name!r})", 5
@@ -301,8 +307,8 @@ class Program(Writer):
     def write_unstack(self, e: Apply, a: Expression, *, axis: int = 0) -> tuple[str, int]:
         return f"np.moveaxis({self.full(a)}, {axis}, 0)", 5
 
-    def write_part(self, e: Apply, a: Expression, *, index: int) -> tuple[str, int]:
-        return f"{self.write(a, 5)}[{index}]", 5
+    def write_part(self, e: Apply, a: Expression, *, index: int | Index) -> tuple[str, int]:
+        return f"{self.write(a, 5)}[{self._one_index(index)}]", 5
 
     def write_concatenate(self, e: Apply, *blocks: Expression, axis: int = 0) -> tuple[str, int]:
         return f"np.concatenate([{', '.join(map(self.full, blocks))}]{_axis(axis, 0)})", 5
@@ -374,7 +380,3 @@ def _has_gaps(steps: list[int]) -> bool:
 
 def _axis(axis: Any, default: Any) -> str:
     return "" if axis == default else f", axis={axis}"
-
-
-def _shape(shape: Any) -> str:
-    return str(tuple(shape))

@@ -137,8 +137,10 @@ class Reading:
 
     def _attribute(self, a: Any, o: Operation) -> Any:
         """An attribute; one that counts the steps as an index, and so the place of a step in a sequence."""
-        if isinstance(a, Affine) and o.op != "part":
+        if isinstance(a, Affine):
             return self.clock.affine(a.slope, a.offset, loop_of(o))
+        if isinstance(a, tuple):  # a size that grows with the steps
+            return tuple(Index(n.offset - n.slope, n.slope) if isinstance(n, Affine) else n for n in a)
         if o.op == "put" and isinstance(a, int) and o.of is not None and isinstance(o.of.wires[0], Fixed):
             whole = source(o.of.wires[0])
             if is_sequence(whole):

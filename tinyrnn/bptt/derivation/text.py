@@ -295,8 +295,8 @@ class Text(Writer):
     def write_at(self, e: Apply, a: Expression, *, axis: int, index: Index) -> tuple[str, int]:
         return self.write(a, 5) + self.lowered(index), 5
 
-    def write_part(self, e: Apply, a: Expression, *, index: int) -> tuple[str, int]:
-        return f"{self.write(a, 5)}[{index + 1}]", 5
+    def write_part(self, e: Apply, a: Expression, *, index: int | Index) -> tuple[str, int]:
+        return f"{self.write(a, 5)}[{index + 1 if isinstance(index, int) else self.index(index)}]", 5
 
     def write_concatenate(self, e: Apply, *blocks: Expression, axis: int = 0) -> tuple[str, int]:
         if axis in (-1, len(e.shape) - 1):
