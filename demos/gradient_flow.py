@@ -6,8 +6,12 @@
 
 Each network, with its first weights, reads a random sequence; the loss is the mean square of its last output.  The demo
 prints the norms of all gradients over time with a verdict on each network, and how fast an error can shrink or grow along
-the whole sequence.  In --out it leaves gradient_flow.png: gradients, products of Jacobians, what each step gave to the
-gradient of the recurrent weights, and the gates that decide over it.
+the whole sequence.  In --out it leaves
+
+    gradient_flow.png    gradients, products of Jacobians, what each step gave to the gradient of the recurrent weights, and
+                         the gates that decide over it
+    error_and_use.png    with a loss at every step: how much the error at step s taught the weight at step t; and the
+                         eigenvalues of the Jacobians
 """
 
 from __future__ import annotations
@@ -41,6 +45,7 @@ class Network:
         self.flow = bptt.flow(loss)
         self.jacobians = bptt.jacobians(loss)
         self.contributions = bptt.contributions(loss, layer.layer0.W_h)
+        self.matrix = bptt.contribution_matrix((y * y).mean(axis=(1, 2)), layer.layer0.W_h)
         self.trace = bptt.trace(loss)
 
     def report(self) -> str:
@@ -60,8 +65,8 @@ def changes(rate: float) -> str:
     return f"{verb} every {math.log(2) / abs(rate):.3g} steps" if rate else "keeps its size"
 
 
-def draw(networks: list[Network], path: Path) -> None:
-    """Four plots in one figure; below, one column for each network."""
+def draw_flow(networks: list[Network], path: Path) -> None:
+    """The networks compared; below, one column for each of them."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.6 * max(2, len(networks)), 10), layout="constrained")
@@ -81,6 +86,19 @@ def draw(networks: list[Network], path: Path) -> None:
         gate = GATES[network.cell]
         plots.heatmap(network.trace[gate], label=gate, ax=heat)
         heat.set_title(f"{network.name}: ${gate}_t$")
+    figure.savefig(path, dpi=100)
+
+
+def draw_matrices(networks: list[Network], path: Path) -> None:
+    """Who taught whom, and the eigenvalues of every step; one column for each network."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6 * len(networks), 8), layout="constrained")
+    for network, (matrix, eigenvalues) in zip(networks, figure.subplots(2, len(networks), squeeze=False).T):
+        plots.contribution_matrix(network.matrix, ax=matrix)
+        matrix.set_title(f"{network.name}: $W_h$")
+        plots.jacobian_eigenvalues(network.jacobians, ax=eigenvalues)
+        eigenvalues.set_title(rf"{network.name}: eigenvalues of $\partial s_t/\partial s_{{t-1}}$")
     figure.savefig(path, dpi=100)
 
 
@@ -111,13 +129,13 @@ def main(arguments: list[str] | None = None) -> int:
         networks.append(Network(cell, steps, hidden, options.seed))
         print(networks[-1].report(), end="\n\n")
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / "gradient_flow.png"
     try:
-        draw(networks, path)
+        for draw, name in ((draw_flow, "gradient_flow.png"), (draw_matrices, "error_and_use.png")):
+            draw(networks, options.out / name)
+            print(f"wrote {options.out / name}")
     except ImportError as error:
         print(f"gradient_flow.py: {error}", file=sys.stderr)
         return 2
-    print(f"wrote {path}")
     return 0
 
 

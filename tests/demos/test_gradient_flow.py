@@ -26,7 +26,9 @@ def test_it_compares_three_networks_and_draws(demo, tmp_path, capsys):
     halves = [float(steps) for steps in re.findall(r"vanishing: the gradient halves every ([\d.]+) steps", printed)]
     assert len(halves) == 3 and halves[1] > 2 * max(halves[0], halves[2])  # the LSTM reaches furthest
     assert len(re.findall(r"at best an error (?:along c alone )?halves every", printed)) == 4
-    assert (tmp_path / "new" / "gradient_flow.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("gradient_flow.png", "error_and_use.png"):
+        assert f"wrote {tmp_path / 'new' / name}" in printed
+        assert (tmp_path / "new" / name).read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("options", [["--cells", "gru"], ["--cells", "lstm", "rnn", "--seed", "3"]])

@@ -122,6 +122,12 @@ def test_a_matrix_of_one_value(value):
         drawn(plots.contribution_matrix(np.full((4, 6), value), of=of))
 
 
+def test_only_an_exact_0_is_white():
+    image = plots.contribution_matrix(np.array([[1.0, 0.0], [1e-300, np.nan]])).get_images()[0]
+    white, palest = image.cmap(image.norm(image.get_array().filled(np.nan)))[[0, 1], [1, 0]]
+    assert tuple(white) == (1, 1, 1, 1) and palest[0] < 0.9
+
+
 def test_a_large_matrix_and_a_wrong_one():
     drawn(plots.contribution_matrix(np.tril(np.ones((1500, 1500)))))
     with pytest.raises(ValueError, match="expected 'norms' or 'fractions'"):

@@ -12,6 +12,7 @@ from .canvas import MISSING, at_t, canvas, colour_bar, numbers, one_sequence, wh
 
 VISIBLE = str.maketrans({" ": "\N{MIDDLE DOT}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "\t": "\N{RIGHTWARDS ARROW}"})
 FEW = 120  # steps, or units, that may have a label each
+RANGE = 1e-12  # of the largest: what is smaller has the palest colour of a logarithmic map
 GAP = 0.07  # inches: smaller cells have no lines between them
 
 
@@ -94,8 +95,8 @@ def contribution_matrix(matrix: ContributionMatrix | Any, *, of: str = "norms", 
     matrix : ContributionMatrix or array, (S, T)
         What `bptt.contribution_matrix` returns.
     of : {"norms", "fractions"}
-        Norms on a logarithmic scale, white where they are 0; or the signed parts of the whole gradient, blue along it and
-        red against it.
+        Norms on a logarithmic scale of at most twelve decades, white where they are exactly 0; or the signed parts of the
+        whole gradient, blue along it and red against it.
     ax : matplotlib Axes, optional
 
     Returns
@@ -209,7 +210,7 @@ def _draw(
 ) -> None:
     """A map with its colour bar; step t is at x = t, counted from 1."""
     import matplotlib
-    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
     rows, columns = values.shape
     finite = values[numpy.isfinite(values)]
@@ -221,10 +222,11 @@ def _draw(
     if logarithmic:
         positive = finite[finite > 0]
         top = float(positive.max(initial=0.0)) or 1.0
-        bottom = max(float(positive.min(initial=top)), top * 1e-12)
+        bottom = max(float(positive.min(initial=top)), top * RANGE)
         norm = LogNorm(bottom if bottom < top else top / 10, top)
-        colours = colours.with_extremes(bad=MISSING, under="white")
-        values = numpy.where(values <= 0, norm.vmin / 10, values)
+        shades = colours(numpy.linspace(0.15, 1.0, 256))  # the palest is not white, which is 0
+        colours = ListedColormap(shades).with_extremes(bad=MISSING, under="white")
+        values = numpy.where(values <= 0, norm.vmin / 10, numpy.where(values < norm.vmin, norm.vmin, values))
     image = ax.imshow(
         values,
         cmap=colours,
