@@ -229,8 +229,9 @@ def _own_cell(name: str, chosen: argparse.Namespace) -> Any:
         raise ValueError(f"{module_name} has no class {class_name!r}; its modules are: {', '.join(known) or 'none'}")
     if not (inspect.isclass(kind) and issubclass(kind, nn.Module)):
         raise TypeError(f"{name} is no cell: expected a class derived from tinyrnn.nn.Module, with forward(self, x, state)")
+    made: Callable[..., Any] = kind
     try:
-        return kind(chosen.inputs, chosen.hidden)
+        return made(chosen.inputs, chosen.hidden)
     except Exception as error:
         raise TypeError(
             f"{class_name}(input_size, hidden_size) = {class_name}({chosen.inputs}, {chosen.hidden}) failed: "

@@ -52,9 +52,7 @@ def _default_device() -> tuple[bool, str]:
 def _gpus() -> tuple[bool, str]:
     try:
         cupy = backend.library("cuda")
-        count = cupy.cuda.runtime.getDeviceCount()
-        names = [cupy.cuda.runtime.getDeviceProperties(i)["name"].decode() for i in range(count)]
-        return True, f"cupy {cupy.__version__}: {', '.join(names)}"
+        return True, f"cupy {cupy.__version__}: {cupy.cuda.runtime.getDeviceCount()}"
     except backend.DeviceError as error:
         return False, str(error)
 
