@@ -1,15 +1,19 @@
 """Our layout beside that of Graphviz's `dot`: crossings, lengths, bends; and our DOT text painted by it."""
 
 import json
+import re
 import shutil
 import subprocess
+from collections import defaultdict
 from itertools import combinations, permutations
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 import tinyrnn as tr
-from tinyrnn.render import layout
+from tinyrnn import render
+from tinyrnn.render import layout, style
 from tinyrnn.render.curve import sampled
 from tinyrnn.render.layout import Layout
 
@@ -102,3 +106,65 @@ def test_as_calm_as_dot(monkeypatch):
         print(f"{name:10}{table[:, 0].sum():12.0f}{table[:, 1].sum():9.0f}{table[:, 2].sum():18.0f}{table[:, 3].sum():23.0f}")
     assert (ours.sum(0) <= dots.sum(0)).all()
     assert ((ours[:, 1] / dots[:, 1]).mean()) <= 1.0
+
+
+# -- our DOT text ------------------------------------------------------------------------------------------------
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def numbers(text):
+    return np.array([float(number) for number in re.findall(r"-?[\d.]+", text)]).reshape(-1, 2)
+
+
+@pytest.fixture(scope="module")
+def painted():
+    """A drawing, and what Graphviz makes of its DOT text, its y pointing up: {title: shapes} of nodes and of edges."""
+    graph = tr.tape(MODELS["lstm"](3))
+    source = graph.dot(gradients=True).source
+    done = subprocess.run(["neato", "-n2", "-Tsvg"], input=source, capture_output=True, text=True, timeout=60, check=True)
+    groups = defaultdict(list)
+    for group in ElementTree.fromstring(done.stdout).iter(f"{SVG}g"):
+        if group.get("class") in ("node", "edge"):
+            groups[group.find(f"{SVG}title").text].append(group)
+    return render.draw(graph, gradients=True), groups
+
+
+def at(drawing, groups, box):
+    """Where Graphviz has put a box."""
+    shape = next(e for e in groups[box.name][0].iter() if e.tag in (f"{SVG}ellipse", f"{SVG}polygon", f"{SVG}path"))
+    if shape.get("cx"):
+        return np.array([float(shape.get("cx")), -float(shape.get("cy"))])
+    points = numbers(shape.get("points") or shape.get("d"))
+    return (points.min(0) + points.max(0)) / 2 * (1, -1)
+
+
+@needs_dot
+def test_dot_paints_the_same_picture(painted):
+    """Each box is where ours is, and each arrow runs through the same points."""
+    drawing, groups = painted
+    origin = at(drawing, groups, drawing.boxes[0]) - (drawing.boxes[0].x, drawing.boxes[0].y)
+    for box in drawing.boxes:
+        assert at(drawing, groups, box) - origin == pytest.approx([box.x, box.y], abs=0.11)
+    arrows = [arrow for arrow in drawing.arrows if arrow.ends]
+    assert len(arrows) > 100
+    for arrow in arrows:
+        paths = [numbers(e.get("d")) * (1, -1) - origin for g in groups["->".join(arrow.ends)] for e in g.iter(f"{SVG}path")]
+        assert any(np.allclose(path[0], arrow.chain[0], atol=0.11) for path in paths), arrow.ends
+        assert all(np.hypot(*(path[-1] - arrow.chain[-1])) < 6.0 for path in paths)
+
+
+@needs_dot
+def test_heads_are_as_wide_as_in_svg(painted):
+    """Graphviz outlines a head with a line as wide as that of its arrow; together they are as wide as the head in our SVG."""
+    drawing, groups = painted
+    widths = set()
+    for arrow in drawing.arrows:
+        if arrow.ends:
+            (head,) = (e for e in groups["->".join(arrow.ends)][0].iter(f"{SVG}polygon"))
+            points = np.unique(numbers(head.get("points")), axis=0)
+            sides = sorted(np.hypot(*(a - b)) for a, b in combinations(points, 2))
+            line = float(head.get("stroke-width") or 1.0)
+            widths.add(line)
+            assert sides[0] + 1.41 * line == pytest.approx(style.head_width(line), abs=0.4)
+    assert len(widths) > 3

@@ -88,6 +88,11 @@ def label_width(label: Label, time: int | None) -> float:
     return text_width(label.text) + text_width(label.subscript(time), SUB_SIZE)
 
 
+def head_width(line: float) -> float:
+    """The width of an arrow head, for the width of its line."""
+    return ARROW_WIDTH + 0.8 * max(0.0, line - 1.0)
+
+
 def size(mark: Mark) -> tuple[float, float]:
     """The width and the height of a mark, in points; it has room for what meets it on the way back."""
     wide, high = _own_size(mark)

@@ -16,6 +16,7 @@ _SHAPES = {
     "circle": "shape=circle, style=filled",
     "dot": "shape=circle, style=filled",
 }
+_FONT = '"' + style.FONT.replace("'", "") + '"'  # a list: the name Helvetica alone is taken for that of a PostScript font
 
 
 def write_dot(drawing: Drawing) -> str:
@@ -23,9 +24,8 @@ def write_dot(drawing: Drawing) -> str:
     paper = f"bgcolor={_quoted(drawing.background or 'transparent')}"
     lines = [
         "digraph {",
-        f"graph [outputorder=edgesfirst, pad=0.1, splines=true, fontname=Helvetica, {paper}]",
-        "node [fixedsize=true, fontname=Helvetica, fontsize=10, penwidth=0.8, margin=0]",
-        f"edge [arrowsize={style.ARROW_LENGTH / 10:g}]",
+        f"graph [outputorder=edgesfirst, pad=0.1, splines=true, {paper}]",
+        f"node [fixedsize=true, fontname={_FONT}, fontsize={style.FONT_SIZE:g}, penwidth=0.8, margin=0]",
     ]
     lines += [_frame(i, f) for i, f in enumerate(drawing.frames)]
     lines += [_box(b) for b in drawing.boxes]
@@ -75,13 +75,22 @@ def _arrow(i: int, a: Arrow) -> list[str]:
     if ends is None:  # it joins no marks, but Graphviz knows no line without ends
         ends = f"u{i}", f"v{i}"
         lines = [f'{end} [shape=point, style=invis, pos="{_at(p)}"]' for end, p in zip(ends, (a.chain[0], a.chain[-1]))]
-    body = " ".join(map(_at, shortened(a.chain, style.ARROW_LENGTH) if a.head else a.chain))
+    size = _head_size(a.stroke.width)
+    body = " ".join(map(_at, shortened(a.chain, 10.0 * size) if a.head else a.chain))
     if a.head:
         body = f"e,{_at(a.chain[-1])} {body}"
     look = f'color="{a.stroke.color}", penwidth={a.stroke.width:.2f}' + (f", style={a.stroke.dash}" if a.stroke.dash else "")
-    look += "" if a.head else ", arrowhead=none"
+    look += f", arrowsize={size:.2f}" if a.head else ", arrowhead=none"
     tip = f", tooltip={_quoted(a.tip)}" if a.tip else ""
     return [*lines, f'{ends[0]} -> {ends[1]} [pos="{body}", {look}{tip}]']
+
+
+def _head_size(line: float) -> float:
+    """The size for a head as wide as in SVG: of size 1 it is 10 points long and 7 wide, and outlined as thickly as its line.
+
+    The outline adds √2 times its width, nearly: (1/cos φ + tan φ), where tan φ = 0.35 is the slope of the sides.
+    """
+    return max(0.1, (style.head_width(line) - 1.41 * line) / 7.0)
 
 
 def _at(point: Point) -> str:

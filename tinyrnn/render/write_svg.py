@@ -102,7 +102,7 @@ def _shape(chain: tuple[Point, ...], width: float, from_tip: bool, headed: bool)
     """The line of an arrow and its head: where each begins, and how it goes on from there."""
     body = shortened(list(chain), style.ARROW_LENGTH) if headed else list(chain)
     (x1, y1), (x0, y0) = chain[-1], body[-1]
-    wide = (style.ARROW_WIDTH + 0.8 * max(0.0, width - 1.0)) / 2 / style.ARROW_LENGTH
+    wide = style.head_width(width) / 2 / style.ARROW_LENGTH
     dx, dy = (x1 - x0) * wide, (y1 - y0) * wide
     corners = [(x1, y1), (x0 - dy, y0 + dx), (x0 + dy, y0 - dx)]
     head = [_offset(a, b) for a, b in pairwise(corners)]
