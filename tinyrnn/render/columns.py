@@ -41,11 +41,11 @@ class Place:
         x += side * wide / 4
         return [(x, y + high * 0.43), (x, self.y + self.cell.channel(slot, +1) + 7.0)]
 
-    def entrance(self, slot: Slot, side: int, lane: int) -> list[Point]:
+    def entrance(self, slot: Slot, side: int, lane: int, shift: float = 0.0) -> list[Point]:
         """Into a mark from its left (−1) or right (+1); from under its row, if something stands in the way."""
         (x, y), (wide, high) = self.centre(slot), self.cell.size[slot]
         if self.cell.clear(slot, side):
-            return [(x + side * wide / 2, y)]
+            return [(x + side * wide / 2, y + shift)]
         x += side * wide * 0.33
         return [(x, self.y + self.cell.channel(slot, -1) - 7.0 - 2.0 * min(lane, 4)), (x, y - high * 0.38)]
 

@@ -17,6 +17,7 @@ from .picture import AFTER, BEFORE, Link, Slot, Where
 
 LOOP = "loop"  # the bus of what a step hands to another one, where all of them are drawn as one
 LOW, HIGH = -5.5, 2.5  # where the arrow to the next step and that to the bus leave a mark that has both
+DOORS = 12.0  # from one state that comes into a module to the next
 Lane = tuple[int, str, Slot]  # a kind of gutter, a part of the way, and what it carries
 Thing = tuple[str, str, Slot]  # at which side it goes along a bus, a part of the way, and what it is
 
@@ -55,6 +56,7 @@ class Routes:
             if leaves(link):
                 self.kinds.setdefault(self.kind(link), link)
         self.forked = self._find_forks()
+        self.doors = self._find_doors(places)
         self.lanes = self._number_lanes(places)
         self.width = Counter(gutter for gutter, _, _ in self.lanes)  # how many lanes a gutter has
         self.tracks: dict[Thing, tuple[int, int]] = {}  # of a thing on a bus: its first track, and how many it has
@@ -88,9 +90,29 @@ class Routes:
         return self.gutters[position + (side > 0)], part, slot
 
     def entrance(self, link: Link, place: Place) -> list[Point]:
-        """The end of an arrow's way, into its head: all arrows to a mark end alike."""
+        """The end of an arrow's way, into its head: all arrows to a mark end alike, but a module has a door for each of them."""
         way = self.of(link).way
-        return place.entrance(link.head.slot, -way, self.under[link.head.slot, way])
+        return place.entrance(link.head.slot, -way, self.under[link.head.slot, way], self._door(link))
+
+    def _door(self, link: Link) -> float:
+        """How far above the middle of its head's side an arrow comes in."""
+        return self.doors.get((link.head.slot, self.of(link).way, link.tail.slot), 0.0)
+
+    def _find_doors(self, places: dict[Where, Place]) -> dict[tuple[Slot, int, Slot], float]:
+        """For what comes into a module from the side its door: the order is that in which they come from above."""
+        doors: dict[tuple[Slot, int], dict[Slot, float]] = defaultdict(dict)
+        for link in sorted(self.kinds.values(), key=lambda link: link.tail.initial):
+            if link.head.role == "module":
+                route, slot = self.of(link), link.tail.slot
+                height = places[link.tail.where].end(slot, route.way, self.shift(link, route))[-1][1]
+                height = height if route.direct else ABOVE if route.bus == AFTER else BELOW
+                doors[link.head.slot, route.way].setdefault(slot, height)
+        shifts = {}
+        for (head, way), tails in doors.items():
+            apart = min(DOORS, 2 * DOORS / max(1, len(tails) - 1))
+            for number, slot in enumerate(sorted(tails, key=lambda slot: -tails[slot])):
+                shifts[head, way, slot] = apart * ((len(tails) - 1) / 2 - number)
+        return shifts
 
     def shift(self, link: Link, route: Route) -> float:
         """How far above its middle an arrow leaves a mark."""
@@ -112,7 +134,7 @@ class Routes:
             route = self.of(link)
             out, into = nets[route.out[0]][route.out], nets[route.into[0]][route.into]
             start = places[link.tail.where].end(link.tail.slot, route.way, self.shift(link, route))[-1][1]
-            goal = places[link.head.where].entrance(link.head.slot, -route.way, 0)[0][1]
+            goal = places[link.head.where].entrance(link.head.slot, -route.way, 0, self._door(link))[0][1]
             (out.left if route.way > 0 else out.right).add(start)
             (into.right if route.way > 0 else into.left).add(goal)
             if not route.direct:
