@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import defaultdict
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -125,6 +126,33 @@ def test_a_thousand_steps_in_full():
     svg = render.svg(graph, fold=1_000)
     assert time.perf_counter() - started < 10
     assert svg.count("<title>h_") == 1_001 and len(svg) < 4_500_000
+
+
+@pytest.mark.parametrize("name", TIMED)
+@pytest.mark.parametrize("steps, most", [(2, None), (5, None), (12, 4)])
+def test_slots_are_the_operations_of_the_fold(name, steps, most):
+    """Marks at different steps stand at the same spot if, and only if, the fold knows what they show as one operation."""
+    graph = tr.tape(MODELS[name](steps))
+    homes = graph.fold().homes
+    slots, operations = defaultdict(set), defaultdict(set)
+    for mark in read(graph, most).marks:
+        operation, step = homes[mark.node]
+        if mark.node.op and step is not None and mark.node.step is not None:
+            slots[operation, mark.role, mark.label].add(mark.slot)
+            operations[mark.slot].add(operation)
+    assert all(len(found) == 1 for found in (*slots.values(), *operations.values()))
+
+
+def test_a_step_that_differs_takes_the_places_of_its_like():
+    """A first step without a state: its tanh stands where that of the others stands."""
+    w, u, h = tr.Parameter(np.eye(H), name="w"), tr.Parameter(np.eye(H), name="u"), None
+    for t in range(4):
+        with tr.step(t):
+            x = tr.tensor(np.ones((N, H)))
+            (h,) = tr.named(h=tr.tanh(x @ w if h is None else x @ w + h @ u))
+    marks = read(tr.tape(tr.sum(h))).marks
+    assert len({mark.slot for mark in marks if mark.label.text == "tanh"}) == 1
+    assert len({mark.slot for mark in marks if mark.title == "w"}) == 1
 
 
 # -- several time axes -------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class _Reader:
         for node in shown:
             for term in self.terms[node]:
                 self.read_at[term.source].add(node.step)
-        self.states = {_kin(node) for node in shown if self.crosses(node)}
+        self.states = {node.key for node in shown if self.crosses(node)}
         self.taken = {node.name for node in self.nodes}
         for node in shown:
             self.draw(node)
@@ -110,7 +110,7 @@ class _Reader:
     @cached_property
     def at_step(self) -> dict[tuple, Node]:
         """Each operation at each of the steps that are drawn."""
-        return {(_kin(node), node.step): node for node in self.nodes if node.op is not None and node.step is not None}
+        return {(node.key, node.step): node for node in self.nodes if node.op is not None and node.step is not None}
 
     def stand_in(self, term: Term, reader: Node) -> Term | None:
         """What is drawn in place of an argument from a step that is not: its like beyond the gap, if there is one."""
@@ -123,7 +123,7 @@ class _Reader:
         leap = axis.hidden if reader.step < source.step else -axis.hidden  # type: ignore[operator]
         there = bisect_left(axis.steps, source.step) + leap  # type: ignore[type-var]
         step = axis.steps[there] if 0 <= there < len(axis.steps) else None
-        other = self.at_step.get((_kin(source), step))
+        other = self.at_step.get((source.key, step))
         return None if other is None else term._replace(source=other, over=source.step - other.step)  # type: ignore[operator]
 
     def where(self, node: Node) -> Where:
@@ -176,7 +176,7 @@ class _Reader:
 
     def is_state(self, node: Node) -> bool:
         """Also at the last step, where nobody reads it, a state is one."""
-        return node.carried or (node.step is not None and _kin(node) in self.states and node.shape != ())
+        return node.carried or (node.step is not None and node.key in self.states and node.shape != ())
 
     # -- marks ---------------------------------------------------------------------------------------------------
 
@@ -311,27 +311,30 @@ def _is_earlier(leaf: Node, step: int | None) -> bool:
     return leaf.carried
 
 
-def _kin(node: Node) -> tuple:
-    """What an operation has in common with its like at other steps."""
-    return node.scope, node.loop, node.ordinal, node.op, node.name
-
-
 def number_slots(marks: list[Mark]) -> None:
-    """Give the n-th mark of its looks in a module at a step the same slot at every step.
+    """Give the same thing the same slot at every step: what the record, and so the fold, knows by one key.
 
-    Where some steps have more marks of these looks than others, the record's own numbers tell which is which.
+    A mark that differs from its like in that takes the place of one of its looks that its step lacks.  Leaves are counted.
     """
     alike: dict[tuple, dict[Where, list[Mark]]] = defaultdict(lambda: defaultdict(list))
     for mark in marks:
         late = mark.time - mark.column if mark.label.timed and mark.time is not None and isinstance(mark.column, int) else 0
         alike[mark.axis, mark.role, mark.label, mark.scope, late, mark.node.op is None][mark.where].append(mark)
     for looks, steps in alike.items():
-        places = sorted({_place(mark) for peers in steps.values() for mark in peers})
-        same = len({len(peers) for peers in steps.values()}) == 1
-        for peers in steps.values():
-            for n, mark in enumerate(peers):
-                mark.slot = (*looks, n if same or mark.node.op is None else places.index(_place(mark)))
+        if looks[-1] or len({len(peers) for peers in steps.values()}) == 1:
+            for peers in steps.values():
+                for number, mark in enumerate(peers):
+                    mark.slot = (*looks, number)
+        else:
+            _number_by_key(looks, steps)
 
 
-def _place(mark: Mark) -> tuple[int, int]:
-    return mark.node.loop or 0, mark.node.ordinal
+def _number_by_key(looks: tuple, steps: dict[Where, list[Mark]]) -> None:
+    """The slots of marks that are not there at every step."""
+    often = Counter(mark.node.key for peers in steps.values() for mark in peers)
+    regular = sorted(key for key, times in often.items() if times > 1)
+    for peers in steps.values():
+        free = [key for key in regular if key not in {mark.node.key for mark in peers}]
+        for mark in peers:
+            key = mark.node.key
+            mark.slot = (*looks, free.pop(0) if key not in regular and free else key)
