@@ -124,7 +124,9 @@ class _Reader:
         there = bisect_left(axis.steps, source.step) + leap  # type: ignore[type-var]
         step = axis.steps[there] if 0 <= there < len(axis.steps) else None
         other = self.at_step.get((source.key, step))
-        return None if other is None else term._replace(source=other, over=source.step - other.step)  # type: ignore[operator]
+        if other is None or other.index > reader.index:  # in a loop within a loop, one step after the other is no way back
+            return None
+        return term._replace(source=other, over=source.step - other.step)  # type: ignore[operator]
 
     def where(self, node: Node) -> Where:
         """The column in which an operation is drawn; what ran outside every step has its place later."""

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from .columns import Place
 from .curve import Point
 from .lanes import ABOVE, BELOW, Net, arranged
-from .picture import AFTER, BEFORE, Link, Slot, Where
+from .picture import AFTER, BEFORE, Link, Mark, Slot, Where
 
+MOST_APART = 12  # tracks for one thing
 LOOP = "loop"  # the bus of what a step hands to another one, where all of them are drawn as one
 LOW, HIGH = -5.5, 2.5  # where the arrow to the next step and that to the bus leave a mark that has both
 DOORS = 12.0  # from one state that comes into a module to the next
@@ -50,6 +51,8 @@ class Routes:
         self.gutters = [axis if alike else i for i, (axis, _) in enumerate(order)]
         self.gutters.append(self.gutters[-1] if alike and order else len(order))
         self.order, self.position = order, {where: i for i, where in enumerate(order)}
+        links = list(links)
+        self.apart = _find_apart(links)
         self.under: dict[tuple[Slot, int], int] = {}  # where from below the row a mark is entered: as its first arrow does
         self.kinds: dict[tuple, Link] = {}  # one for all the arrows that differ by their step only
         for link in links:
@@ -77,6 +80,8 @@ class Routes:
             return Route(way, LOOP, self._leg(i, way, part, slot), self._leg(i, -way, back, slot))
         way = 1 if i < j else -1
         bus = BEFORE if tail.column == BEFORE else AFTER
+        if tail.axis != head.axis or not link.recurrent:
+            slot = (slot, head.slot) if slot in self.apart else slot
         if abs(i - j) == 1:
             timed = link.recurrent and tail.axis == head.axis
             leg = self._leg(max(i, j), -1, "state" if timed else bus, slot)
@@ -152,7 +157,7 @@ class Routes:
         room: dict[Thing, int] = defaultdict(lambda: 1)
         for link in links:
             if leaves(link) and not (route := self.of(link)).direct:
-                name = thing(link, route)
+                name = thing(route)
                 ends = self.position[link.tail.where], self.position[link.head.where]
                 first, last = self.spans.get(name, ends)
                 self.spans[name] = min(first, *ends), max(last, *ends)
@@ -168,13 +173,22 @@ class Routes:
 
     def track(self, link: Link, route: Route) -> int:
         """The number of an arrow's track on its bus; leaps from neighbouring steps take turns."""
-        first, room = self.tracks[thing(link, route)]
+        first, room = self.tracks[thing(route)]
         return first + min(self.position[link.tail.where], self.position[link.head.where]) % room
 
 
-def thing(link: Link, route: Route) -> Thing:
+def thing(route: Route) -> Thing:
     """What shares a track: all arrows of one kind that carry the same."""
-    return AFTER if route.bus == AFTER else BEFORE, route.out[1], link.tail.slot
+    return AFTER if route.bus == AFTER else BEFORE, *route.out[1:]
+
+
+def _find_apart(links: list[Link]) -> set[Slot]:
+    """What the steps hand on to different marks, if not to too many: on one track nobody could tell which goes where."""
+    heads: dict[Slot, dict[Mark, set[Slot]]] = defaultdict(lambda: defaultdict(set))
+    for link in links:
+        if isinstance(link.tail.column, int) and isinstance(link.head.column, str):
+            heads[link.tail.slot][link.tail].add(link.head.slot)
+    return {slot for slot, of in heads.items() if 1 < len(of) <= MOST_APART and not set.intersection(*of.values())}
 
 
 def _overlap(one: Net, other: Net) -> bool:

@@ -165,7 +165,7 @@ class Unrolled:
         distance = self.lane * (self.routes.track(link, route) + 1)
         if route.bus != AFTER:
             return self.bottom - distance
-        return self._tops[thing(link, route)] + 4.0 + distance
+        return self._tops[thing(route)] + 4.0 + distance
 
     def frames(self) -> list[Frame]:
         """A frame around every step, and those of modules."""
