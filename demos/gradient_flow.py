@@ -62,7 +62,7 @@ def changes(rate: float) -> str:
     if math.isinf(rate):
         return "is lost" if rate < 0 else "is unbounded"
     verb = "halves" if rate < 0 else "doubles"
-    return f"{verb} every {math.log(2) / abs(rate):.3g} steps" if rate else "keeps its size"
+    return f"{verb} within {math.log(2) / abs(rate):.3g} steps" if rate else "keeps its size"
 
 
 def draw_flow(networks: list[Network], path: Path) -> None:

@@ -41,3 +41,11 @@ def test_a_loss_made_of_gradients_has_contributions_too():
     parts = bptt.contributions(penalty, layer.layer0.W_h)
     np.testing.assert_allclose(parts.sum(axis=0), tr.grad(penalty, layer.layer0.W_h).numpy(), rtol=1e-10, atol=1e-13)
     assert [t.module for t in bptt.flow(penalty).tracks] == ["GRU.layer0"]
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_contributions_add_up_to_the_gradients_of_the_derived_program(name):
+    layer, _, loss = run(name)
+    _, gradients = bptt.equations(loss).run()
+    for symbol, parameter in layer.named_parameters():
+        np.testing.assert_allclose(bptt.contributions(loss, parameter).sum(axis=0), gradients[symbol], rtol=0, atol=1e-14)

@@ -184,6 +184,10 @@ def test_the_verdict_is_on_the_last_error_alone(factor, words, every_step):
         assert track.states["h"][0] > 4  # 1/(1 − 0.8)
 
 
+def test_halving_at_every_step_is_said_so():
+    assert str(judge([4.0, 2.0, 1.0])) == "vanishing: the gradient halves at every step (× 0.25 over 2 steps)"
+
+
 def test_odd_steps_do_not_move_the_fit():
     norms = 0.5 ** np.arange(30.0)
     norms[[3, 11, 20]] *= 1e6

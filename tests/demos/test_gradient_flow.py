@@ -25,7 +25,7 @@ def test_it_compares_three_networks_and_draws(demo, tmp_path, capsys):
         assert f"{cell}.layer0, t = 1 … 30" in printed
     halves = [float(steps) for steps in re.findall(r"vanishing: the gradient halves every ([\d.]+) steps", printed)]
     assert len(halves) == 3 and halves[1] > 2 * max(halves[0], halves[2])  # the LSTM reaches furthest
-    assert len(re.findall(r"at best an error (?:along c alone )?halves every", printed)) == 4
+    assert len(re.findall(r"at best an error (?:along c alone )?halves within", printed)) == 4
     for name in ("gradient_flow.png", "error_and_use.png"):
         assert f"wrote {tmp_path / 'new' / name}" in printed
         assert (tmp_path / "new" / name).read_bytes().startswith(b"\x89PNG")
@@ -45,5 +45,5 @@ def test_mistakes_are_told_in_one_line(demo, capsys, options, message):
 
 
 def test_rates_in_words(demo):
-    assert demo.changes(-0.6931471805599453) == "halves every 1 steps"
+    assert demo.changes(-0.6931471805599453) == "halves within 1 steps"
     assert demo.changes(0.0) == "keeps its size" and demo.changes(float("-inf")) == "is lost"

@@ -48,7 +48,9 @@ class Verdict:
         if self.kind == "cut":
             return "cut: no gradient flows back through time"
         verb = {"vanishing": "halves", "exploding": "doubles"}.get(self.kind)
-        what = f"the gradient {verb} every {self.steps_per_factor_2:.3g} steps" if verb else "the gradient keeps its size"
+        steps = f"{self.steps_per_factor_2:.3g}"
+        when = "at every step" if steps == "1" else f"every {steps} steps"
+        what = f"the gradient {verb} {when}" if verb else "the gradient keeps its size"
         return f"{self.kind}: {what} (× {self.change:.2g} over {self.steps} step{'s' * (self.steps != 1)}){beyond}"
 
 
