@@ -110,7 +110,7 @@ def check_latex(text):
 def test_a_notebook_shows_latex():
     equations = bptt.equations(CELLS["RNN"](4))
     assert equations._repr_latex_() == f"$$\n{equations.latex()}\n$$"
-    assert r"\frac{\partial L}{\partial W_{h}} &= \textstyle\sum_t {h_{t-1}}^{\top} \, \delta a_{t}" in equations.latex()
+    assert r"\frac{\partial L}{\partial W_{h}} &= \textstyle\sum_t h_{t-1}^{\top} \, \delta a_{t}" in equations.latex()
 
 
 # -- names -------------------------------------------------------------------------------------------------------

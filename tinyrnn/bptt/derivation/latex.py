@@ -69,12 +69,12 @@ class LaTeX(Text):
     def __str__(self) -> str:
         r = self.recurrences
         rows = [rf"& {self.raised(tag)}\text{{ {_escaped(module)}}}" for tag, module in self.names.tags.items()]
-        for backward in (False, True):
-            rows += [row for s in r.sections if s.backward == backward for row in self.section(s)]
-            if not backward and (not isinstance(r.loss, Symbol) or r.loss.index is not None):
-                rows.append(f"L &= {self.write(r.loss)}")
-        rows += [self.equation(e) for e in r.gradients]
-        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+        forward, backward = ([row for s in r.sections if s.backward == of for row in self.section(s)] for of in (False, True))
+        if not isinstance(r.loss, Symbol) or r.loss.index is not None:
+            forward.append(f"L &= {self.write(r.loss)}")
+        parts = [rows, forward, backward, [self.equation(e) for e in r.gradients]]
+        between, apart = " \\\\\n", " \\\\[1ex]\n"
+        return "\\begin{aligned}\n" + apart.join(between.join(rows) for rows in parts if rows) + "\n\\end{aligned}"
 
     def section(self, section: Section) -> Iterator[str]:
         beyond = self.beyond_the_ends(section)
@@ -112,7 +112,7 @@ class LaTeX(Text):
         above = [_word(label.block)] * bool(label.block) + [label.tag.replace("−", "-")] * bool(label.tag)
         text = _word(base) + (f"_{{{','.join(below)}}}" if below else "")
         above = [r"\prime" * label.primes, *above]
-        text += f"^{{{''.join(above)}}}" if any(above) else ""
+        text += f"^{{{','.join(part for part in above if part)}}}" if any(above) else ""
         return (r"\delta " if label.gradient else "") + text
 
     def raised(self, text: str) -> str:
@@ -145,7 +145,7 @@ class LaTeX(Text):
     def power_base(self, a: Expression) -> str:
         """What a power stands on: never a bare superscript."""
         text = self.write(a, 5)
-        return f"{{{text}}}" if isinstance(a, Symbol) else text
+        return f"{{{text}}}" if isinstance(a, Symbol) and "^" in text else text
 
     def write_pow(self, e: Apply, a: Expression, b: Expression) -> tuple[str, int]:
         return f"{self.power_base(a)}^{{{self.write(b)}}}", 4

@@ -100,7 +100,7 @@ class Program(Writer):
         used = {name for name in HELPERS if f"{name}(" in code}
         used |= {other for name in used for other in NEEDS.get(name, [])}
         helpers = [HELPERS[name] for name in HELPERS if name in used]
-        return "\n\n\n".join(["import numpy as np", *helpers, f"def run({names}):\n{code}"]) + "\n"
+        return "\n\n\n".join(["import numpy as np", *helpers, f"def run({names}):\n{code}"])
 
     def section(self, section: Section) -> Iterator[str]:
         beginnings: dict[str, list[str]] = {}
@@ -208,6 +208,7 @@ class Program(Writer):
         value = repr(e.value).replace("inf", "np.inf").replace("nan", "np.nan")
         if not e.over:
             return (f"np.full({self.sizes(e.shape)}, {value})", 5) if e.shape else (value, 0 if value.startswith("-") else 5)
+        value = value.removesuffix(".0")  # a division makes it a float
         text = f"{value} / {' / '.join(self.symbol(Symbol(size)) for size in e.over)}"
         return (f"np.full({self.sizes(e.shape)}, {text})", 5) if e.shape else (text, 1)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...tape import Loop, Operation, Straight
-from .algebra import PRESENT, Apply, Expression, Index, Span, Symbol, is_op, moved, symbols
+from .algebra import BOUND, PRESENT, Apply, Expression, Index, Span, Symbol, is_op, moved, symbols, walk
 from .derive import Derivation
 from .naming import Label, Names
-from .values import Assembled, Gradient, Size, loop_of, shape_of, step_of, symbol_of
+from .values import Assembled, Given, Gradient, Size, loop_of, shape_of, step_of, symbol_of
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ class _Writing:
         self.derivation, self.names = derivation, Names(derivation)
         self.needed = set(derivation.needed)
         self.assembled: set[Assembled] = set()
+        self.runs: dict[Operation, set[int]] = {}
         self.blocks = {part: owner for owner, parts in self.names.blocks.items() for part in parts if owner in self.needed}
 
     def recurrences(self) -> Recurrences:
@@ -137,7 +138,7 @@ class _Writing:
         if loop is None:
             return [Equation(left, right, blocks=parts)]
         clock, run = self.derivation.clock, loop_of(o)
-        steps = list(o.steps) if loop.steps.step > 0 else list(reversed(o.steps))
+        steps = sorted(self._steps(o, right, loop), reverse=loop.steps.step < 0)
         start = _start(right, clock.at(steps[0], run))
         if start is not None:  # what holds at the first step, and what at all others
             there = clock.at(steps[0], run)
@@ -149,6 +150,29 @@ class _Writing:
         return [
             Equation(left, right, clock.span((steps[0], steps[-1]), run), tuple(clock.at(t, run) for t in sorted(absent)), parts)
         ]
+
+    def _steps(self, o: Operation, right: Expression, loop: Loop) -> set[int]:
+        """When an equation holds: also at an end of its loop where nobody needs it, if it can, so that all steps are alike."""
+        steps = set(o.steps)
+        if any(is_op(e, "present", "at", *BOUND) for e in walk(right)):
+            return steps
+        alike = (other for other, label in self.names.label.items() if label == self.names.label[o] and other is not o)
+        others = [other for other in alike if isinstance(other, Operation)]
+        taken = {t for other in others for t in (*other.nodes, step_of(other), *other.initial)}
+        for t in (loop.steps[0], loop.steps[-1]):
+            if t not in taken and t not in o.initial and all(self._exists(s, t) for s in symbols(right)):
+                steps.add(t)
+        self.runs[o] = steps
+        return steps
+
+    def _exists(self, s: Symbol, step: int) -> bool:
+        """Has a symbol, read at a step, a value?"""
+        if s.index is None or s.index.steps == 0:
+            return True
+        at = step + s.index.offset
+        if isinstance(s.of, Operation):
+            return s.index.steps == 1 and (at in s.of.nodes or at in s.of.initial or at in self.runs.get(s.of, ()))
+        return s.index.steps == 1 and at in (s.of.leaves if isinstance(s.of, Given) else s.of.wires)
 
     def _initial(self, o: Operation, step: int, wire: Any) -> Equation:
         index = self.derivation.clock.at(step, loop_of(o))
