@@ -16,7 +16,7 @@ import numpy
 
 from .. import backend
 from ..tape import Graph
-from . import backward, cuts, engine, flow, legend, notation, rolled, unrolled
+from . import backward, cuts, engine, flow, legend, rolled, rows, unrolled
 from .axes import ENDS
 from .detail import at_level
 from .drawing import Drawing
@@ -131,7 +131,7 @@ def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legen
     picture = at_level(_read(graph, chosen.fold), chosen.level)
     if both_ways:
         picture = backward.prepare(picture, graph.flow or {})
-    _annotate(picture, graph, chosen)
+    rows.annotate(picture, graph, chosen)
     drawing = Drawing(chosen.background)
     places = unrolled.Unrolled(picture, flow.LANE if chosen.gradients else unrolled.LANE)
     if chosen.view == "rolled":
@@ -169,29 +169,3 @@ def unfolded(picture: Picture) -> int:
         axis.number: Counter(m.column for m in picture.marks if m.axis == axis.number and not m.initial) for axis in picture.axes
     }
     return len(picture.marks) + sum(axis.hidden * max(step[axis.number].values()) for axis in picture.axes)
-
-
-def _annotate(picture: Picture, graph: Graph, options: Options) -> None:
-    """Write lines under the names: the shape, the value and its gradient."""
-    for mark in picture.marks:
-        if mark.role in _NAMED:
-            shape = notation.shape(mark.node) if options.shapes else ""
-            value = (
-                _size(mark.node.value) if options.values and mark.node.value is not None and mark.node.dtype.kind == "f" else ""
-            )
-            if value and graph.flow is not None:
-                value += f" | {_size_of_gradient(mark, picture, graph)}"
-            mark.rows = tuple(row for row in (shape, value) if row)
-
-
-def _size(array: object) -> str:
-    """A number, or the norm of an array; — where there is none."""
-    host = None if array is None else backend.to_host(array)
-    return notation.number(numpy.linalg.norm(host) if host is not None and host.ndim else host)
-
-
-def _size_of_gradient(mark: Mark, picture: Picture, graph: Graph) -> str:
-    if mark.role != "parameter":
-        return _size(mark.node.gradient)
-    shares = [size for link in picture.links if link.tail is mark and (size := flow.norm(link, graph.flow or {})) is not None]
-    return notation.number(numpy.linalg.norm(shares) if shares else None)

@@ -50,6 +50,8 @@ class Options:
         for name, value, known in (("view", self.view, VIEWS), ("level", self.level, LEVELS), ("passes", self.passes, PASSES)):
             if value not in known:
                 raise ValueError(f"{name} {value!r}: expected {', '.join(map(repr, known[:-1]))} or {known[-1]!r}")
+        if self.passes != "forward" and self.view != "unrolled":
+            raise ValueError(f"the backward pass is drawn unrolled: leave view={self.view!r} out, or passes={self.passes!r}")
         if self.passes != "forward" and self.level != "primitives":
             raise ValueError(
                 f"the backward pass is drawn of every operation: leave level={self.level!r} out, or passes={self.passes!r}"
