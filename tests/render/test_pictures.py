@@ -130,7 +130,7 @@ def test_gradients_have_their_own_look():
     looks = {arrow.stroke.dash for arrow in drawing.arrows if arrow.tip}
     assert looks == {"", "dashed", "dotted"}
     texts = " ".join(text.text for text in drawing.texts)
-    assert "exactly 0" in texts and "above 10³" in texts and "gradient" in texts
+    assert "exactly 0" in texts and "above 1000" in texts and "gradient" in texts
 
 
 def test_legend_has_what_occurs_and_nothing_else():
@@ -253,9 +253,9 @@ def test_mean_square_and_sums_read_like_the_book():
 def test_shapes_and_values():
     graph = tr.tape(nn.mse(tr.Parameter(np.full((2, 3), 2.0), name="w"), np.zeros((2, 3))))
     rows = {b.label.text: b.rows for b in render.draw(graph, shapes=True, values=True, gradients=True).boxes}
-    assert rows["w"] == ("2×3", "4.9 | 1.63") and rows["L"] == ("4 | 1",)
+    assert rows["w"] == ("2×3", "‖·‖ 4.9 | 1.63") and rows["L"] == ("4 | 1",)
     rows = {b.label.text: b.rows for b in render.draw(graph, values=True).boxes}
-    assert rows["w"] == ("4.9",)
+    assert rows["w"] == ("‖·‖ 4.9",)
     assert not any(b.rows for b in render.draw(graph).boxes)
 
 

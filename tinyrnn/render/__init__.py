@@ -140,9 +140,10 @@ def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legen
     cuts.draw(drawing, picture)
     scale = None
     if both_ways:
-        scale = backward.draw(drawing, picture, places, graph, chosen.passes == "both", chosen.gradients)
+        bound = chosen.exploding if chosen.gradients else None
+        scale = backward.draw(drawing, picture, places, graph, chosen.passes == "both", bound)
     elif chosen.gradients:
-        scale = flow.draw(drawing, places, graph.flow or {})
+        scale = flow.draw(drawing, places, graph.flow or {}, chosen.exploding)
     samples = scale.legend() if scale else []
     if chosen.view == "pair":
         if chosen.values:  # differ from step to step

@@ -22,7 +22,7 @@ def prepare(picture: Picture, flow: Flow) -> Picture:
     return picture
 
 
-def draw(drawing: Drawing, picture: Picture, places: Unrolled, graph: Graph, over: bool, widths: bool) -> Scale | None:
+def draw(drawing: Drawing, picture: Picture, places: Unrolled, graph: Graph, over: bool, bound: float | None) -> Scale | None:
     """Draw the backward pass over the forward one, or in its place.
 
     Parameters
@@ -36,8 +36,8 @@ def draw(drawing: Drawing, picture: Picture, places: Unrolled, graph: Graph, ove
         With its gradients and its backward pass.
     over : bool
         Is it drawn over the forward pass, or in its place?
-    widths : bool
-        Do the widths of the arrows tell the norms of the gradients?
+    bound : float or None
+        If the widths of the arrows are to tell the norms of the gradients, the norm above which one explodes.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def draw(drawing: Drawing, picture: Picture, places: Unrolled, graph: Graph, ove
         That of the widths, for the legend.
     """
     flow = graph.flow or {}
-    scale = Scale(list(norms(picture.links, flow).values())) if widths else None
+    scale = None if bound is None else Scale(list(norms(picture.links, flow).values()), bound)
     mirror = Mirror(picture, places, drawing, flow, Adjoints(graph, picture), scale, over)
     back = mirror.draw()
     Rails(mirror, back).draw()

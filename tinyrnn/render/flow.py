@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil, copysign, floor, isfinite, log10
+from math import ceil, copysign, floor, inf, isfinite, log10
 
 import numpy
 
 from .. import backend
 from . import curve, style
-from .curve import Chain
+from .cell import Cell, Edge
+from .curve import Chain, Point
 from .drawing import Arrow, Drawing
 from .legend import Sample
 from .picture import AFTER, Link, Use
@@ -17,38 +18,54 @@ from .style import Stroke
 from .unrolled import Unrolled
 
 NARROW, WIDE = 0.5, 3.2  # the width of the smallest and of the largest gradient
-EXPLODING = 1e3  # a gradient whose norm is above this is drawn as an alarm
-GAPS, LANE = (3.0, -3.0, 1.0, -1.0), 10.0  # from an arrow to the way back beside it, the best first; in a gutter there is room
+GAPS, LANE = (3.0, -3.0, 2.0, -2.0), 13.0  # from an arrow to the way back beside it, the best first; in a gutter there is room
+NEAR = 12.0  # so close to a mark its arrows may meet
+DEAD, EXPLODING = Stroke(style.GRADIENT, 0.9, "dotted"), Stroke(style.ALARM, WIDE)  # exactly 0, and above the bound
+NOT_FINITE = Stroke("#000000", WIDE, "dotted")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Flow = Mapping[Use, float]
 
 
 class Scale:
-    """The look of a gradient's arrow: its width is linear in log₁₀ of the norm, the same in a whole drawing."""
+    """The look of a gradient's arrow: its width is linear in log₁₀ of the norm, the same in a whole drawing.
 
-    def __init__(self, norms: list[float]) -> None:
-        self.norms = norms
-        logs = [log10(norm) for norm in norms if 0 < norm <= EXPLODING] or [0.0]
+    Parameters
+    ----------
+    norms : list of float
+        All that occur.
+    bound : float
+        Above it a gradient explodes.
+    """
+
+    def __init__(self, norms: list[float], bound: float) -> None:
+        self.norms, self.bound = norms, bound
+        logs = [log10(norm) for norm in norms if self.flows(norm)] or [0.0]
         self.low, self.high = floor(min(logs)), max(ceil(max(logs)), floor(min(logs)) + 1)
 
+    def flows(self, norm: float) -> bool:
+        """Is it neither dead, nor exploding, nor NaN?"""
+        return 0.0 < norm <= self.bound
+
     def stroke(self, norm: float) -> Stroke:
+        if not isfinite(norm):
+            return NOT_FINITE
         if norm == 0.0:
-            return Stroke(style.PALE, 0.8, "dotted")
-        if not isfinite(norm) or norm > EXPLODING:
-            return Stroke(style.ALARM, WIDE)
+            return DEAD
+        if norm > self.bound:
+            return EXPLODING
         return Stroke(style.GRADIENT, NARROW + (WIDE - NARROW) * (log10(norm) - self.low) / (self.high - self.low), "dashed")
 
     def legend(self) -> list[Sample]:
-        """Three widths, and a sample of what is exactly 0 or explodes, if that occurs."""
+        """Three widths, and a sample of what is exactly 0, explodes or is no number, if that occurs."""
         samples = [Sample("gradient ‖∂L/∂·‖")]
-        if any(0 < norm <= EXPLODING for norm in self.norms):
+        if any(map(self.flows, self.norms)):
             for power in dict.fromkeys((self.low, (self.low + self.high) // 2, self.high)):
                 samples.append(Sample("10" + str(power).translate(_SUPERSCRIPT), stroke=self.stroke(10.0**power)))
-        if not all(self.norms):
-            samples.append(Sample("exactly 0", stroke=self.stroke(0.0)))
-        if not all(norm <= EXPLODING for norm in self.norms):
-            samples.append(Sample("above 10³, or not finite", stroke=self.stroke(float("inf"))))
+        samples += [Sample("dead: exactly 0", stroke=DEAD)] * (0.0 in self.norms)
+        if any(self.bound < norm < inf for norm in self.norms):
+            samples.append(Sample(f"exploding: above {self.bound:g}", stroke=EXPLODING))
+        samples += [Sample("NaN or infinite", stroke=NOT_FINITE)] * (not all(map(isfinite, self.norms)))
         return samples
 
 
@@ -73,33 +90,58 @@ def norms(links: list[Link], flow: Flow) -> dict[Link, float]:
     return {link: size for link in links if (size := norm(link, flow)) is not None}
 
 
-def draw(drawing: Drawing, unrolled: Unrolled, flow: Flow) -> Scale:
+def draw(drawing: Drawing, unrolled: Unrolled, flow: Flow, bound: float) -> Scale:
     """Beside every forward arrow draw a dashed one that runs back, as wide as the gradient it carries."""
     flows = norms(unrolled.links, flow)
-    scale = Scale(list(flows.values()))
-    gaps: dict[tuple, float] = {}
+    scale = Scale(list(flows.values()), bound)
+    gaps = _Gaps(unrolled)
     for link, size in sorted(flows.items(), key=lambda f: f[1]):  # the largest ones on top
         stroke = scale.stroke(size)
         ends = f"m{link.head.number}", f"m{link.tail.number}"
         what = f"∂L/∂{link.carries}" + (f" through {link.head.title}" if link.uses else "")
-        edge = link.tail.column if isinstance(link.tail.column, str) else None, link.tail.slot, link.head.slot
-        if edge not in gaps:  # the same at every step
-            gaps[edge] = gap(unrolled, link)
-        chain = back(unrolled.chain(link), gaps[edge], stroke.width)
+        chain = back(unrolled.chain(link), gaps.of(link), stroke.width)
         drawing.arrows.append(Arrow(chain, stroke, f"‖{what}‖ = {size:.3g}", ends, from_tip=unrolled.bus(link) != AFTER))
     return scale
 
 
-def gap(unrolled: Unrolled, link: Link) -> float:
-    """How far from an arrow, to its left (or, negative, to its right), the way back meets no mark."""
-    if link.tail.where != link.head.where:
-        return GAPS[0]
-    cell, edge = unrolled.places[link.tail.where].cell, (link.tail.slot, link.head.slot)
-    for distance in GAPS:
-        points = curve.sampled(back(cell.curves[edge], distance, WIDE))
-        if not any(cell.covers(slot, *point) for slot in cell.centre if slot not in edge for point in points):
-            return distance
-    return GAPS[0]
+class _Gaps:
+    """How far from each arrow, to its left (or, negative, to its right), its way back has room: the same at every step."""
+
+    def __init__(self, unrolled: Unrolled) -> None:
+        self.unrolled = unrolled
+        self.chosen: dict[tuple, float] = {}
+        self.taken: dict[int, dict[tuple, numpy.ndarray]] = {}  # in each cell, the lines that are there already
+
+    def of(self, link: Link) -> float:
+        if link.tail.where != link.head.where:
+            return GAPS[0]
+        cell, edge = self.unrolled.places[link.tail.where].cell, (link.tail.slot, link.head.slot)
+        key = id(cell), *edge
+        if key not in self.chosen:
+            self.chosen[key] = self._choose(cell, edge)
+        return self.chosen[key]
+
+    def _choose(self, cell: Cell, edge: Edge) -> float:
+        """Where it meets no mark, and runs along no other arrow if that can be avoided."""
+        lines = self.taken.setdefault(id(cell), {e: numpy.array(curve.sampled(c)) for e, c in cell.curves.items()})
+        others = numpy.concatenate([points for e, points in lines.items() if e != edge] or [numpy.empty((0, 2))])
+        ways = {gap: curve.sampled(back(cell.curves[edge], gap, WIDE)) for gap in GAPS}
+        best = min(GAPS, key=lambda gap: (_meets_mark(cell, edge, ways[gap]), _crowded(ways[gap], others)))
+        lines[(*edge, "back")] = numpy.array(ways[best])
+        return best
+
+
+def _meets_mark(cell: Cell, edge: Edge, points: list[Point]) -> bool:
+    return any(cell.covers(slot, *point) for slot in cell.centre if slot not in edge for point in points)
+
+
+def _crowded(points: list[Point], others: numpy.ndarray) -> int:
+    """How many points of a line lie on others; where it begins and ends they may meet."""
+    inner = numpy.array([p for p in points if min(curve.distance(p, points[0]), curve.distance(p, points[-1])) > NEAR])
+    if not len(inner):
+        return 0
+    apart = numpy.hypot(*(inner[:, None] - others).transpose(2, 0, 1)).min(1, initial=numpy.inf)
+    return int((apart < WIDE).sum())
 
 
 def back(chain: Chain, distance: float, width: float) -> Chain:

@@ -36,7 +36,9 @@ def roles(drawing: Drawing) -> list[Sample]:
     found = {box.role for box in drawing.boxes}
     samples = [Sample(look.legend, role=role) for role, look in ROLES.items() if role in found]
     strokes = {arrow.stroke for arrow in drawing.arrows}
-    return samples + [Sample(text, stroke=stroke) for stroke, text in _LINES.items() if stroke in strokes]
+    samples += [Sample(text, stroke=stroke) for stroke, text in _LINES.items() if stroke in strokes]
+    normed = any(row.startswith("‖·‖") for box in drawing.boxes for row in box.rows)
+    return samples + [Sample("‖·‖  norm of many numbers")] * normed
 
 
 def draw(drawing: Drawing, *groups: list[Sample]) -> None:

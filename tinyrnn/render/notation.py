@@ -37,7 +37,7 @@ def operation(node: Node) -> str:
 
 def number(value: Any) -> str:
     """To three significant digits; — where there is none."""
-    return "—" if value is None else f"{float(value):.3g}".replace("-", "−")
+    return "—" if value is None else f"{float(value) + 0.0:.3g}".replace("-", "−")
 
 
 def name(text: str, timed: bool = False) -> Label:

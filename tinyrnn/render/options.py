@@ -25,6 +25,8 @@ class Options:
         "forward", "backward" (the recorded backward pass as a network of its own), or "both", one over the other.
     gradients : bool
         Whether to draw beside every arrow the gradient that flows back along it, as wide as the logarithm of its norm.
+    exploding : float
+        The norm above which a gradient is drawn as one that explodes.
     shapes : bool
         Whether to write the shape under every name.
     values : bool
@@ -41,6 +43,7 @@ class Options:
     level: str = "primitives"
     passes: str = "forward"
     gradients: bool = False
+    exploding: float = 1e3
     shapes: bool = False
     values: bool = False
     fold: int | None = None
@@ -50,6 +53,8 @@ class Options:
         for name, value, known in (("view", self.view, VIEWS), ("level", self.level, LEVELS), ("passes", self.passes, PASSES)):
             if value not in known:
                 raise ValueError(f"{name} {value!r}: expected {', '.join(map(repr, known[:-1]))} or {known[-1]!r}")
+        if not isinstance(self.exploding, int | float) or not self.exploding > 0:
+            raise ValueError(f"exploding: expected a norm above which gradients explode, greater than 0; not {self.exploding!r}")
         if self.passes != "forward" and self.view != "unrolled":
             raise ValueError(f"the backward pass is drawn unrolled: leave view={self.view!r} out, or passes={self.passes!r}")
         if self.passes != "forward" and self.level != "primitives":

@@ -31,7 +31,7 @@ def annotate(picture: Picture, graph: Graph, options: Options) -> None:
         shape = [notation.shape(mark.node)] if options.shapes and mark.node.shape else []
         mark.rows = tuple(shape)
         node = read.get(mark, mark.node)
-        if not options.values or node.value is None or node.dtype.kind not in "fiu":
+        if not options.values or not _has_numbers(node):
             continue
         gradient = shares.get(mark) if mark.role == "parameter" else node.gradient
         if mark.back is not None:
@@ -41,6 +41,11 @@ def annotate(picture: Picture, graph: Graph, options: Options) -> None:
             mark.rows += numbers(node.value, gradient)
         else:
             mark.rows += numbers(node.value)
+
+
+def _has_numbers(node: Node) -> bool:
+    """Are there numbers to be written?  Of many indices there is nothing to say."""
+    return node.value is not None and (node.dtype.kind == "f" or (node.dtype.kind in "iu" and node.value.size <= FEW))
 
 
 def numbers(*arrays: Any) -> tuple[str, ...]:
