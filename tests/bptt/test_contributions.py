@@ -224,6 +224,24 @@ def test_a_use_behind_the_loop_is_refused_with_the_remedy_and_kept_by_uses():
     assert sum(use.gradient for use in found) == pytest.approx(w.grad.item(), abs=1e-15)
 
 
+def test_a_parameter_that_is_the_loss():
+    w = weight()
+    assert [(use.step, float(use.gradient)) for use in bptt.uses(w, w)] == [(None, 1.0)]
+    with pytest.raises(ValueError, match="as the loss itself"):
+        bptt.contributions(w, w)
+
+
+def test_what_no_gradient_flows_through_is_no_use():
+    w, h = weight(), 1.0
+    rows = tr.stack([w, w])
+    for t in range(3):
+        with tr.step(t):
+            h = tr.tanh(w * h) * tr.where(rows > 0, 1.0, 2.0).sum() * tr.detach(rows).sum()
+    parts = bptt.contributions(h, w)
+    h.backward()
+    assert parts.shape == (3,) and parts.sum() == pytest.approx(w.grad.item(), rel=1e-12)
+
+
 def test_a_projection_of_all_outputs_at_once_belongs_to_no_step():
     layer, scores = nn.RNN(3, 4), nn.Linear(4, 2)
     loss = (scores(layer(np.ones((3, 1, 3), "float32"))[0]) ** 2).sum()

@@ -159,15 +159,18 @@ class Record:
                 here = arrived.setdefault(when, {})
                 here[into] = here[into] + share if into in here else share
                 scopes[when] = through.place.scope
-        ends = [
+        found = [
             Use(step, loop, scopes[loop, step], self._to_parameter(parts)) for (loop, step), parts in reversed(arrived.items())
         ]
-        if loss in self.outside and loss is not self.parameter:
-            ends.append(Use(None, None, loss.place.scope, self._to_parameter({loss: seed})))
-        return ends
+        if loss in self.outside:
+            found.append(Use(None, None, loss.place.scope, self._to_parameter({loss: seed})))
+        return [use for use in found if use.gradient is not None]
 
     def _to_parameter(self, gradients: dict[Value, Any]) -> Any:
-        """Pull gradients of values outside the steps back to the parameter, on the ways that lead through no step."""
+        """Pull gradients of values outside the steps back to the parameter, on the ways that lead through no step.
+
+        None if there is no such way on which gradients flow.
+        """
         parts = []
         for value, gradient in gradients.items():
             if value is self.parameter:
@@ -176,7 +179,10 @@ class Record:
             totals: dict[Value, Any] = {self.parameter: None}
             for _ in shares(value, gradient, totals=totals, only_totals=True, among=self.outside):
                 pass
-            parts.append(totals[self.parameter])
+            if totals[self.parameter] is not None:
+                parts.append(totals[self.parameter])
+        if not parts:
+            return None
         with backend.active(backend.device_of(self.parameter.data)):
             return sum(parts[1:], start=parts[0])
 
@@ -197,8 +203,9 @@ class Record:
             readers = (value for value in self.recorded if value in self.outside and any(a is self.parameter for a in value.args))
             names = ", ".join(f"{value.op.name} ({value.place})" for value in readers)
             raise ValueError(
-                f"{identify(self.parameter)} is used outside any time step, by {names}: this part of its gradient belongs to "
-                "no step. Use it at each step, under tr.step(t); or see all parts with bptt.uses"
+                f"{identify(self.parameter)} is used outside any time step, {f'by {names}' if names else 'as the loss itself'}: "
+                "this part of its gradient belongs to no step. Use it at each step, under tr.step(t); or see all parts with "
+                "bptt.uses"
             )
 
     def _refuse_ambiguous(self, found: Iterable[Use], loops: Sequence[int]) -> None:

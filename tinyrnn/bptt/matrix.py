@@ -27,7 +27,7 @@ class ContributionMatrix:
     fractions : numpy array, (S, T)
         How far each contribution goes along the whole gradient g: ⟨contribution, g⟩ / ⟨g, g⟩.  They add up to 1; what is
         negative, others undo.  NaN if the whole gradient is 0.
-    arrays : array, (S, T, *shape), or None
+    arrays : array, (S, T, …), or None
         The contributions themselves, if asked for.
     gradient : array
         The gradient of the sum of the losses.

@@ -26,7 +26,6 @@ class Steps:
         self.track, self.sequence = track, sequence
         self.states = [list(track.at(number).values()) for number in range(len(track.steps))]
         self._check(sequence)
-        self.shapes = [tuple(part.shape) for part in self.states[0]]
         self.sizes = tuple(self._row(part.data).size for part in self.states[0])
         self._recorded, self._serials = recorded, [value.serial for value in recorded]
         self._ways: dict[int, set[Value]] = {}
@@ -62,12 +61,11 @@ class Steps:
         directions, gradients, among = self._transposed[number]
         found = []
         for column in frame.T:
-            totals: dict[Value, Any] = dict.fromkeys(directions)
             pushed = numpy.zeros(self.size)
             for gradient, seed in zip(gradients, self._parts_of(number - 1, column)):
                 if gradient is None:
                     continue
-                totals = dict.fromkeys(directions)
+                totals: dict[Value, Any] = dict.fromkeys(directions)
                 for _ in shares(gradient, seed, totals=totals, only_totals=True, among=among):
                     pass
                 pushed += self._joined([totals[u] for u in directions])
