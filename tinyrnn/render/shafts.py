@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 from . import curve
 from .cell import Cell
@@ -56,11 +57,19 @@ def _over_module(cell: Cell, slot: Slot) -> bool:
 
 
 def _free(cell: Cell, slot: Slot) -> float | None:
-    """The nearest place from which one can go straight down and meets no mark, and runs on no arrow."""
+    """The nearest place from which one can go straight down and meets no mark, runs on no arrow, and crosses few."""
     x, y = cell.centre[slot]
     walls = [(cx, cell.size[s][0] / 2 + CLEAR) for s, (cx, cy) in cell.centre.items() if cy < y - 8.0]
     walls += [(other, APART) for other in cell.shafts.values()]
-    arrows = [px for chain in cell.curves.values() for px, py in curve.sampled(chain) if py < y]
+    lines = [curve.sampled(chain) for chain in cell.curves.values()]
+    beside = [px for line in lines for px, py in line if py < y]
+    level = cell.channel(slot, -1) - 4.0
+    across = [px for line in lines for (px, py), (_, qy) in pairwise(line) if (py < level) != (qy < level)]
     steps = [side * 2.0 * i for i in range(int(NEAR / 2)) for side in (1, -1)]
     free = [x + dx for dx in steps if CLEAR < x + dx < cell.width - CLEAR and all(abs(x + dx - w) >= h for w, h in walls)]
-    return min(free, key=lambda p: abs(p - x) + 2.0 * sum(abs(p - a) < 3.0 for a in arrows), default=None)
+
+    def cost(place: float) -> float:
+        crossed = 0 if place == x else sum(min(x, place) < px < max(x, place) for px in across)
+        return abs(place - x) + 2.0 * sum(abs(place - px) < 3.0 for px in beside) + 30.0 * crossed
+
+    return min(free, key=cost, default=None)
