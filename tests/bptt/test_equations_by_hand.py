@@ -157,3 +157,19 @@ def test_a_loss_of_the_last_step_begins_the_backward_pass():
     text = str(bptt.equations(NETWORKS["last step"](10)))
     assert "L = mean(h_T²)" in text
     assert "    δh_T = 2/n h_T\n    for t = T … 1:\n        δhₜ = δaₜ₊₁ Wₕᵀ    (t < T)\n" in text
+
+
+def test_attention_reads_as_in_the_paper():
+    text = str(bptt.equations(NETWORKS["attention"](10)))
+    assert "α⁽²⁾ₜ = softmaxᵢ(Σⱼ q⁽²⁾ₜ)" in text
+    assert "δq⁽²⁾ₜ = (δα⁽²⁾ₜ − 1ᵀ (δα⁽²⁾ₜ ⊙ α⁽²⁾ₜ)) ⊙ α⁽²⁾ₜ" in text  # the Jacobian of a softmax
+
+
+def test_an_encoder_hands_its_last_state_to_the_decoder():
+    text = str(bptt.equations(NETWORKS["encoder and decoder"](10)))
+    assert "h⁽²⁾₀ = h⁽¹⁾_T\n    for t = 1 … S:" in text
+    assert "δh⁽¹⁾_T = δh⁽²⁾₁ ⊙ z⁽²⁾₁ + δq⁽²⁾₁ Wₕ⁽²⁾ᵀ\n    for t = T … 1:" in text
+
+
+def test_a_tie_gives_half_the_gradient():
+    assert "δq = δu ⊙ [q < 0.5] + 0.5 δu ⊙ [q = 0.5]" in str(bptt.equations(NETWORKS["huber"](10)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeGuard
 
@@ -120,6 +120,17 @@ def _moved_attribute(a: Any, to: Index) -> Any:
     if isinstance(a, tuple):
         return tuple(_moved_attribute(item, to) for item in a)
     return a.moved(to) if isinstance(a, Index) else moved(a, to) if isinstance(a, Symbol) else a
+
+
+def replaced(e: Expression, parts: Sequence[tuple[Expression, Expression]]) -> Expression:
+    """An expression in which some parts are replaced by others."""
+    for part, other in parts:
+        if e == part:
+            return other
+    if not isinstance(e, Apply):
+        return e
+    args = tuple(replaced(a, parts) for a in e.args)
+    return e if all(a is b for a, b in zip(args, e.args)) else replace(e, args=args)
 
 
 def cost(e: Expression) -> int:

@@ -53,6 +53,9 @@ class Derivation(Reading):
         while True:
             before = len(self.named)
             self.start_again()
+            for o in self.fold.operations:
+                if o in self.named and not o.backward:
+                    self.definition(o)
             self.results = {leaf: self.read(wire, None) for leaf, wire in zip(self.fold.targets, self.fold.outputs)}
             for o in self.named.copy():
                 self.definition(o)
@@ -109,7 +112,7 @@ class Derivation(Reading):
                     continue
                 origin = e.origin
                 counts = origin is not None and origin is not within and origin.shape is not None
-                if counts and (for_all or origin.loop is None) and not _is_trivial(e):
+                if counts and (origin.loop is None or (for_all and _changes(e))) and not _is_trivial(e):
                     found[origin] += 1
                     if found[origin] > 1:
                         continue
@@ -152,12 +155,17 @@ class Derivation(Reading):
 
     def _needless(self) -> set[Operation]:
         """Names that turned out to be needless: for what has a name already, or is used in one place only."""
-        uses = Counter(symbol.of for e in self.equations() for symbol in symbols(e))
+        uses = Counter(s.of for e in self.equations() for s in symbols(e) if s.index is None or s.index.steps)
         parts = {part for of_owner in self.blocks.values() for part in of_owner}
         partners = {self.value_of(o) for o in self.named} | parts | {self.gradient_of.get(part) for part in parts}
         views = {o for o in self.named if is_view(self.definition(o)) and not o.initial and o is not self.loss}
-        idle = {o for o in self.named - self.authored - partners if uses[o] == 1 or _is_trivial(self.definition(o))}
+        idle = {o for o in self.named - self.authored - partners if uses[o] <= 1 or _is_trivial(self.definition(o))}
         return (views | idle) - self._idle
+
+
+def _changes(e: Expression) -> bool:
+    """Is it another one at each step?"""
+    return any(s.index is not None and s.index.steps for s in symbols(e))
 
 
 def _is_trivial(e: Expression) -> bool:

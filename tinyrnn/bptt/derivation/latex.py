@@ -29,7 +29,7 @@ GREEK = {
 class LaTeX(Text):
     """Writes what `Text` writes, in commands of LaTeX."""
 
-    minus = "-"
+    minus, softmax, logarithm = "-", r"\operatorname{softmax}", r"\ln"
     templates = {
         **Text.templates,
         **{
@@ -58,7 +58,6 @@ class LaTeX(Text):
             "greater": ("[{} > {}]", 5, 0, 0),
             "greater_equal": (r"[{} \ge {}]", 5, 0, 0),
         },
-        **{"softmax": (r"\operatorname{{softmax}}({})", 5, 0), "log_softmax": (r"\ln \operatorname{{softmax}}({})", 4, 0)},
         **{"logsumexp": (r"\ln \textstyle\sum_j \exp({})", 4, 0), "largest": (r"\max_j {}", 4, 5)},
         **{"exp_shifted": (r"\exp({0} - \max_j {0})", 5, 5), "sum_exp": (r"\textstyle\sum_j \exp({0} - \max_j {0})", 1, 5)},
         **{"one_hot": (r"\operatorname{{onehot}}({})", 5, 0), "pick": ("{}_{{{}}}", 5, 5, 0), "arange": (r"(0, 1, 2, \dots)", 5)},
@@ -77,7 +76,7 @@ class LaTeX(Text):
         return "\\begin{aligned}\n" + apart.join(between.join(rows) for rows in parts if rows) + "\n\\end{aligned}"
 
     def section(self, section: Section) -> Iterator[str]:
-        beyond = self.beyond_the_ends(section)
+        beyond = [r"\dots" if symbol == "…" else symbol for symbol in self.beyond_the_ends(section)]
         yield from [f"{' = '.join(beyond)} &= 0"] * bool(beyond)
         yield from (self.equation(e) for e in section.beginning if self.says_something(e))
         if section.loop is not None and section.equations:
@@ -152,10 +151,6 @@ class LaTeX(Text):
 
     def write_masked(self, e: Apply, condition: Expression, a: Expression, *, holds: bool) -> tuple[str, int]:
         text, level = super().write_masked(e, condition, a, holds=holds)
-        return text.replace("⊙", r"\odot"), level
-
-    def write_where(self, e: Apply, condition: Expression, a: Expression, b: Expression) -> tuple[str, int]:
-        text, level = super().write_where(e, condition, a, b)
         return text.replace("⊙", r"\odot"), level
 
     def write_transpose(self, e: Apply, a: Expression, axes: Any = None) -> tuple[str, int]:

@@ -184,6 +184,9 @@ class Names:
                 continue
             tag = self._tag_of.get(self._owner(leaf), "") if leaf.trainable else ""
             base = leaf.name or self._input_name(leaf)
+            start = re.fullmatch(r"([^\W\d]+?)_?\d+", base)
+            if start and any(start[1] == o.name and o.initial for o in self.forward):
+                base = f"{start[1]}_init"  # h_0 would read like the state h at step 0
             owner = self._owner(leaf)
             if leaf.trainable and shared[leaf.name] > 1 and (owner is None or here[leaf.name, owner] > 1):
                 scope = next((s for r in self.readers.get(leaf, []) if (s := _modules(r))), ())

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...tape import Affine, At, Constant, Delayed, Every, Fixed, Fold, Graph, Operation, Past, Table
-from .algebra import BOUND, PRESENT, Apply, Expression, Index, Number, Symbol, cost, is_op, moved, symbols, walk
+from .algebra import BOUND, PRESENT, Apply, Expression, Index, Number, Symbol, cost, is_op, moved, replaced, symbols, walk
 from .clock import Clock, delayed
 from .rules import apply, coefficient, scaled
 from .slicing import at
@@ -44,6 +44,7 @@ class Reading:
         """Forget what was read: other operations have names now."""
         self._definitions: dict[Operation, Expression] = {}
         self._active: set[Operation] = set()
+        self._known: list[tuple[Expression, Expression]] = []  # what has a name, and would be recognised in gradients
 
     # -- operations ----------------------------------------------------------------------------------------------
 
@@ -51,7 +52,12 @@ class Reading:
         """What an operation computes."""
         if o not in self._definitions:
             self._active.add(o)
-            self._definitions[o] = _belonging(self._build(o), o)
+            e = self._build(o)
+            if o.backward:
+                e = replaced(e, self._known)
+            elif is_op(e, "softmax") and o in self.named:
+                self._known.append((e, symbol_of(o)))
+            self._definitions[o] = _belonging(e, o)
             self._active.discard(o)
         return self._definitions[o]
 
@@ -182,7 +188,7 @@ class Reading:
     def _slice(self, wire: Any, axis: int, index: Index, reader: Operation) -> Expression | None:
         whole = self.read(wire, reader)
         entry = at(whole, axis % len(whole.shape), index, self._step_of_symbol)
-        if entry is None or cost(entry) > SHORT:
+        if entry is None or (index.steps and cost(entry) > SHORT):
             self.named.add(wire.source)
             whole = symbol_of(wire.source)
             entry = at(whole, axis % len(whole.shape), index, self._step_of_symbol)

@@ -262,6 +262,8 @@ def _div(shape, a, b):
             return None if len(b.over) > 1 else scaled(Number(1, b.over), a)
     if is_op(a, "neg"):
         return apply("neg", (apply("div", (a.args[0], b), {}, shape),), {}, shape)  # (−a) / b = −(a / b)
+    if is_op(a, "div") and a.args[1] == b:
+        return apply("div", (a.args[0], Apply("square", (b,), {}, b.shape)), {}, shape)  # a / b / b = a / b²
     c, x = coefficient(a)
     return scaled(c, apply("div", (x, b), {}, shape)) if c is not ONE and a.shape == shape else None  # (c x) / b = c (x / b)
 
@@ -301,6 +303,9 @@ def _linear(op, shape, a, attrs, others=()):
 def _transpose(shape, a, *, axes=None):
     if is_op(a, "transpose") and axes is None and a.attrs.get("axes") is None:
         return a.args[0]  # Aᵀᵀ = A
+    if is_op(a, "matmul") and axes is None and all(len(e.shape) == 2 for e in a.args):
+        left, right = (apply("transpose", (e,), {}, e.shape[::-1]) for e in a.args)
+        return apply("matmul", (right, left), {}, shape)  # (A B)ᵀ = Bᵀ Aᵀ
     if len(shape) < 2 and axes is None:
         return a
     return _linear("transpose", shape, a, {} if axes is None else {"axes": axes})
@@ -331,7 +336,12 @@ def _rearranged(shape, a):
 
 @rule("sum_to")
 def _sum_to(shape, a, **attrs):
-    return a if a.shape == shape else _linear("sum_to", shape, a, {"shape": shape, **attrs})  # or nothing was broadcast
+    if a.shape == shape:
+        return a  # nothing was broadcast
+    if is_op(a, "div") and a.args[1].shape == shape and a.args[0].shape == a.shape:
+        sums = apply("sum_to", a.args[:1], {"shape": shape, **attrs}, shape)
+        return apply("div", (sums, a.args[1]), {}, shape)  # Σ (a / b) = (Σ a) / b, where b is the same for all
+    return _linear("sum_to", shape, a, {"shape": shape, **attrs})
 
 
 @rule("over_time")
@@ -413,4 +423,9 @@ def _masked(shape, condition, e, holds):
     c, x = coefficient(e)
     if c is not ONE:
         return scaled(c, _masked(shape, condition, x, holds))
+    if is_op(e, "masked") and not holds and not e.attrs["holds"] and is_op(condition, "less", "greater"):
+        inner = e.args[0]
+        if is_op(inner, "less", "greater") and inner.op != condition.op and inner.args == condition.args:
+            tie = Apply("equal", condition.args, {}, condition.shape)  # neither less nor greater
+            return Apply("masked", (tie, e.args[1]), {"holds": True}, shape)
     return Apply("masked", (condition, e), {"holds": holds}, shape)

@@ -39,6 +39,7 @@ def at(e: Expression, axis: int, index: Index, look_up: LookUp) -> Expression | 
         return at(a, own, index, look_up) if a.shape[own] == e.shape[axis] or isinstance(a, Number) else None
 
     args: list[Expression | None] = []
+    fixed = not (index.steps or index.length)
     if e.op in ELEMENTWISE or (e.op in ROWWISE and axis < len(e.shape) - 1):
         args = [of(a) for a in e.args]
     elif e.op == "matmul" and len(e.args[1].shape) == 2 and axis < len(e.shape) - 1:
@@ -53,7 +54,9 @@ def at(e: Expression, axis: int, index: Index, look_up: LookUp) -> Expression | 
     elif e.op == "put" and axis == 0 and len(e.args) == 1 and isinstance(e.attrs["index"], Index):
         there = e.attrs["index"]
         return Apply("present", (e.args[0],), {"index": index, "first": there, "last": there, "gaps": (), "absent": ()}, shape)
-    elif e.op == "stack" and e.attrs.get("axis", 0) % len(e.shape) == axis and not (index.steps or index.length):
+    elif e.op == "put" and axis == 0 and len(e.args) == 1 and isinstance(e.attrs["index"], int) and fixed:
+        return e.args[0] if e.attrs["index"] % e.shape[0] == index.offset - 1 else Number(0.0, (), shape)
+    elif e.op == "stack" and e.attrs.get("axis", 0) % len(e.shape) == axis and fixed:
         return e.args[index.offset - 1] if len(e.args) == e.shape[axis] else None
     elif e.op == "concatenate" and e.attrs.get("axis", 0) % len(e.shape) != axis and e.attrs.get("axis", 0) < 0:
         args = [at(a, axis, index, look_up) for a in e.args]

@@ -12,6 +12,7 @@ from ...tape import Operation
 from .algebra import PRESENT, Apply, Expression, Index, Number, Span, Symbol, is_op, walk
 from .naming import Label
 from .recurrences import Equation, Section
+from .rules import apply
 from .values import Gradient
 from .writer import Writer, negated
 
@@ -61,7 +62,7 @@ class Text(Writer):
             "logical_or": ("{} ∨ {}", 0, 1, 1),
         },
         **{op: (f"[{{}} {sign} {{}}]", 5, 0, 0) for op, sign in COMPARE.items()},
-        **{"softmax": ("softmax({})", 5, 0), "log_softmax": ("ln softmax({})", 4, 0), "logsumexp": ("ln Σⱼ exp({})", 4, 0)},
+        **{"logsumexp": ("ln Σⱼ exp({})", 4, 0)},
         **{
             "largest": ("maxⱼ {}", 4, 5),
             "exp_shifted": ("exp({0} − maxⱼ {0})", 5, 5),
@@ -75,6 +76,8 @@ class Text(Writer):
             "split": ("{}", 5, 5),
         },
     }
+
+    softmax, logarithm = "softmax", "ln"
 
     def __init__(self, recurrences: Any) -> None:
         super().__init__(recurrences)
@@ -118,7 +121,7 @@ class Text(Writer):
             for term in walk(e.right):
                 if is_op(term, "present"):
                     found.update(dict.fromkeys(map(self.symbol, self.recurrences.missing(term))))
-        return list(found)
+        return list(found) if len(found) <= 5 else [*list(found)[:3], "…", list(found)[-1]]
 
     def says_something(self, e: Equation) -> bool:
         """Is it more than h₀ = h₀?"""
@@ -217,8 +220,9 @@ class Text(Writer):
         return " ⊙ ".join(factors), 1
 
     def write_where(self, e: Apply, condition: Expression, a: Expression, b: Expression) -> tuple[str, int]:
-        yes, no = self.write_masked(e, condition, a, holds=True)[0], self.write_masked(e, condition, b, holds=False)[0]
-        return f"{yes} + {no}", 0
+        yes = apply("where", (condition, a, Number(0)), {}, e.shape)
+        no = apply("where", (condition, Number(0), b), {}, e.shape)
+        return f"{self.write(yes, 1)} + {self.write(no, 1)}", 0
 
     def write_present(
         self, e: Apply, a: Expression, *, index: Index, first: Index, last: Index, gaps: tuple, **_: Any
@@ -240,12 +244,12 @@ class Text(Writer):
         return f"permute({self.write(a)}, {', '.join(str(k) for k in axes)})", 5
 
     def over(self, axis: Any, rank: int) -> str:
-        """Σⱼ runs over the last axis, Σᵢ over the rows of a matrix."""
+        """Σⱼ runs over the last axis, Σᵢ over the first."""
         axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)
         axes = tuple(k % rank for k in axes)
         if axes in ((), tuple(range(rank))):
             return ""
-        return "ⱼ" if axes == (rank - 1,) else "ᵢ" if axes == (0,) and rank == 2 else f"_{{{','.join(map(str, axes))}}}"
+        return "ⱼ" if axes == (rank - 1,) else "ᵢ" if axes == (0,) else f"_{{{','.join(map(str, axes))}}}"
 
     def reduced(self, name: str, e: Apply, a: Expression, axis: Any) -> tuple[str, int]:
         return f"{name}{self.over(axis, len(a.shape))}({self.write(a)})", 5
@@ -268,6 +272,13 @@ class Text(Writer):
     def write_argmax(self, e: Apply, a: Expression, axis: Any = None) -> tuple[str, int]:
         return self.reduced("argmax", e, a, axis)
 
+    def write_softmax(self, e: Apply, a: Expression, *, axis: int) -> tuple[str, int]:
+        along = "" if axis in (-1, len(a.shape) - 1) else self.over(axis, len(a.shape))
+        return f"{self.softmax}{along}({self.write(a)})", 5
+
+    def write_log_softmax(self, e: Apply, a: Expression, *, axis: int) -> tuple[str, int]:
+        return f"{self.logarithm} {self.write_softmax(e, a, axis=axis)[0]}", 4
+
     def write_sum(self, e: Apply, a: Expression, axis: Any = None, keepdims: bool = False) -> tuple[str, int]:
         return f"Σ{self.over(axis, len(a.shape))} {self.write(a, 1)}", 0
 
@@ -275,7 +286,8 @@ class Text(Writer):
         rank = len(a.shape)
         if rank > 1 and tuple(e.shape) in (tuple(a.shape[-1:]), (1, a.shape[-1])):
             return f"1ᵀ {self.write(a, 3)}", 2  # the sum of the rows
-        axis = rank - 1 if tuple(e.shape) == (*a.shape[:-1], 1) else None
+        last, first = tuple(e.shape) == (*a.shape[:-1], 1), tuple(e.shape) in (tuple(a.shape[1:]), (1, *a.shape[1:]))
+        axis = rank - 1 if last else 0 if first else None
         return f"Σ{self.over(axis, rank) if rank else ''} {self.write(a, 1)}", 0
 
     def write_count(self, e: Apply, a: Expression, *, axis: Any) -> tuple[str, int]:
