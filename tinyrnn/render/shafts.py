@@ -64,12 +64,15 @@ def _free(cell: Cell, slot: Slot) -> float | None:
     lines = [curve.sampled(chain) for chain in cell.curves.values()]
     beside = [px for line in lines for px, py in line if py < y]
     level = cell.channel(slot, -1) - 4.0
-    across = [px for line in lines for (px, py), (_, qy) in pairwise(line) if (py < level) != (qy < level)]
+    pieces = [piece for line in lines for piece in pairwise(line)]
+    across = [px for (px, py), (_, qy) in pieces if (py < level) != (qy < level)]
+    below = [(px, qx) for (px, py), (qx, qy) in pieces if py < level and qy < level]
     steps = [side * 2.0 * i for i in range(int(NEAR / 2)) for side in (1, -1)]
     free = [x + dx for dx in steps if CLEAR < x + dx < cell.width - CLEAR and all(abs(x + dx - w) >= h for w, h in walls)]
 
     def cost(place: float) -> float:
-        crossed = 0 if place == x else sum(min(x, place) < px < max(x, place) for px in across)
+        crossed = sum((px < place) != (qx < place) for px, qx in below)
+        crossed += 0 if place == x else sum(min(x, place) < px < max(x, place) for px in across)
         return abs(place - x) + 2.0 * sum(abs(place - px) < 3.0 for px in beside) + 30.0 * crossed
 
     return min(free, key=cost, default=None)
