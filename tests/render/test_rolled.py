@@ -89,13 +89,13 @@ def test_it_does_not_grow():
     assert abs(len(long) - len(short)) < 120  # wider numbers
 
 
-def test_what_happens_once_is_dashed():
+def test_what_happens_once_has_dashes_of_its_own():
     """The loss is read off the last step; the encoder hands its state over once; the outputs leave at every step."""
-    dashed = {}
+    once = {}
     for name in ("stepwise", "encoder_decoder", "lstm"):
         rolled = roll(read(tr.tape(MODELS[name](5))))
-        dashed[name] = [(link.tail.title, link.head.title) for link in rolled.links if link.partial]
-    assert dashed == {"stepwise": [("+", "L")], "encoder_decoder": [("h_t", "h_0")], "lstm": []}
+        once[name] = [(link.tail.title, link.head.title) for link in rolled.links if link.partial]
+    assert once == {"stepwise": [("+", "L")], "encoder_decoder": [("h_t", "h_0")], "lstm": []}
     drawing = render.draw(tr.tape(MODELS["encoder_decoder"](5)), view="rolled")
     assert any("at one end of the sequence only" in text.text for text in drawing.texts)
     assert not any("one end" in text.text for text in render.draw(tr.tape(MODELS["lstm"](5)), view="rolled").texts)

@@ -135,7 +135,8 @@ def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legen
     drawing = Drawing(chosen.background)
     places = unrolled.Unrolled(picture, flow.LANE if chosen.gradients else unrolled.LANE)
     if chosen.view == "rolled":
-        return picture, drawing, rolled.draw(drawing, rolled.Rolled(picture, places))
+        rolled.draw(drawing, rolled.Rolled(picture, places))
+        return picture, drawing, []
     unrolled.draw(drawing, places)
     cuts.draw(drawing, picture)
     scale = None
@@ -149,8 +150,7 @@ def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legen
         if chosen.values:  # differ from step to step
             for mark in picture.marks:
                 mark.rows = ()
-        drawing, more = rolled.beside(drawing, picture, places)
-        samples += more
+        drawing = rolled.beside(drawing, picture, places)
     return picture, drawing, samples
 
 

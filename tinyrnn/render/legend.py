@@ -14,6 +14,7 @@ SIZE, SAMPLE, LINE, GAP = 8.0, 22.0, 17.0, 16.0  # of the text, of a sample, fro
 _LINES = {
     ARROWS["recurrent"]: "to another step",
     ARROWS["recurrent"]._replace(dash="dashed"): "over the steps left out",
+    ARROWS["plain"]._replace(dash="dash-dotted"): "at one end of the sequence only",
     ARROWS["severed"]: "history cut: no gradient flows on",
     ARROWS["detached"]: "detached: no gradient",
 }
@@ -36,6 +37,7 @@ def roles(drawing: Drawing) -> list[Sample]:
     found = {box.role for box in drawing.boxes}
     samples = [Sample(look.legend, role=role) for role, look in ROLES.items() if role in found]
     strokes = {arrow.stroke for arrow in drawing.arrows}
+    strokes |= {ARROWS["plain"]._replace(dash=stroke.dash) for stroke in strokes if stroke.dash == "dash-dotted"}
     samples += [Sample(text, stroke=stroke) for stroke, text in _LINES.items() if stroke in strokes]
     normed = any(row.startswith("‖·‖") for box in drawing.boxes for row in box.rows)
     return samples + [Sample("‖·‖  norm of many numbers")] * normed

@@ -12,7 +12,6 @@ from dataclasses import replace
 from . import curve, style
 from .beginnings import position
 from .drawing import Arrow, Box, Drawing, Text
-from .legend import Sample
 from .picture import Axis, Label, Link, Mark, Picture
 from .routes import LOOP, Route
 from .unrolled import CAPTION, Unrolled, module_titles
@@ -174,26 +173,26 @@ class Rolled(Unrolled):
         )
 
 
-def beside(drawing: Drawing, picture: Picture, unrolled: Unrolled) -> tuple[Drawing, list[Sample]]:
-    """The rolled drawing, and to the right of it the unrolled one; what the legend has to say of it."""
+def beside(drawing: Drawing, picture: Picture, unrolled: Unrolled) -> Drawing:
+    """The rolled drawing, and to the right of it the unrolled one."""
     left = Drawing(drawing.background)
-    samples = draw(left, Rolled(picture, unrolled, prefix="r"))
+    draw(left, Rolled(picture, unrolled, prefix="r"))
     edge, y = left.bounds()[2], max((frame.y1 for frame in left.frames), default=0.0) / 2
     both = left.beside(drawing, 3 * SIGN)
     both.arrows.append(Arrow(curve.rounded([(edge + SIGN, y), (edge + 2 * SIGN, y)]), UNROLL))
     both.texts.append(Text(edge + 1.5 * SIGN, y + 10.0, "unroll"))
-    return both, samples
+    return both
 
 
-def draw(drawing: Drawing, rolled: Rolled) -> list[Sample]:
-    """Draw it; what the legend has to say of it."""
+def draw(drawing: Drawing, rolled: Rolled) -> None:
+    """Draw it; what runs at one end of the sequence only has dashes of its own."""
     name = {mark: rolled.box(mark).name for mark in rolled.marks}
     drawing.frames += rolled.frames()
     drawing.boxes += [rolled.box(mark) for mark in rolled.marks]
     for link in sorted(rolled.links, key=lambda link: (link.kind == "recurrent", link.kind)):
         if not link.over:
             stroke = style.ARROWS[link.kind]
-            stroke = stroke._replace(dash="dashed") if link.partial else stroke
+            stroke = stroke._replace(dash="dash-dotted") if link.partial else stroke
             drawing.arrows.append(Arrow(rolled.chain(link), stroke, ends=(name[link.tail], name[link.head])))
     for number, ((tail, _), links) in enumerate(rolled.loops().items()):
         delay = rolled.delay(links[0], f"{rolled.prefix}z{number}")
@@ -208,10 +207,6 @@ def draw(drawing: Drawing, rolled: Rolled) -> list[Sample]:
         _caption(drawing, rolled, axis)
     for place in rolled.places.values():
         drawing.texts += module_titles(place.cell, place.x, place.y)
-    once = [
-        Sample("in the rolled drawing: at one end of the sequence only", stroke=style.ARROWS["plain"]._replace(dash="dashed"))
-    ]
-    return once * any(link.partial for link in rolled.links)
 
 
 def _caption(drawing: Drawing, rolled: Rolled, axis: Axis) -> None:

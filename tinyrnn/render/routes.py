@@ -76,8 +76,7 @@ class Routes:
         i, j = self.position[tail.where], self.position[head.where]
         if i == j:
             way, part = (1 if link.delay > 0 else -1), f"{LOOP} {link.delay}"
-            back = "state" if abs(link.delay) == 1 else part  # together with what was there before the first step
-            return Route(way, LOOP, self._leg(i, way, part, slot), self._leg(i, -way, back, slot))
+            return Route(way, LOOP, self._leg(i, way, part, slot), self._leg(i, -way, part, slot))
         way = 1 if i < j else -1
         bus = BEFORE if tail.column == BEFORE else AFTER
         if tail.axis != head.axis or not link.recurrent:

@@ -42,7 +42,7 @@ GRADIENT, ALARM = "#CC79A7", "#D55E00"
 
 
 class Stroke(NamedTuple):
-    """The colour, the width and the dashes ("", dashed, dotted) of an arrow."""
+    """The colour, the width and the dashes ("", dashed, dotted, dash-dotted) of an arrow."""
 
     color: str
     width: float

@@ -19,6 +19,9 @@ _SHAPES = {
 _FONT = '"' + style.FONT.replace("'", "") + '"'  # a list: the name Helvetica alone is taken for that of a PostScript font
 
 
+_DASHES = {"": "", "dashed": ", style=dashed", "dotted": ", style=dotted", "dash-dotted": ", style=dashed"}
+
+
 def write_dot(drawing: Drawing) -> str:
     """The DOT text of a drawing; what neato needs not be told, it is not."""
     paper = f"bgcolor={_quoted(drawing.background or 'transparent')}"
@@ -79,7 +82,7 @@ def _arrow(i: int, a: Arrow) -> list[str]:
     body = " ".join(map(_at, shortened(a.chain, 10.0 * size) if a.head else a.chain))
     if a.head:
         body = f"e,{_at(a.chain[-1])} {body}"
-    look = f'color="{a.stroke.color}", penwidth={a.stroke.width:.2f}' + (f", style={a.stroke.dash}" if a.stroke.dash else "")
+    look = f'color="{a.stroke.color}", penwidth={a.stroke.width:.2f}' + _DASHES[a.stroke.dash]
     look += f", arrowsize={size:.2f}" if a.head else ", arrowhead=none"
     tip = f", tooltip={_quoted(a.tip)}" if a.tip else ""
     return [*lines, f'{ends[0]} -> {ends[1]} [pos="{body}", {look}{tip}]']

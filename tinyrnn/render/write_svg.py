@@ -15,7 +15,12 @@ from .curve import Chain, Point, is_straight, shortened
 from .drawing import Arrow, Box, Drawing, Frame, Text
 from .notation import printable
 
-_DASHES = {"": "", "dashed": ' stroke-dasharray="4 2.5"', "dotted": ' stroke-dasharray="1 2.5"'}
+_DASHES = {
+    "": "",
+    "dashed": ' stroke-dasharray="4 2.5"',
+    "dotted": ' stroke-dasharray="1 2.5"',
+    "dash-dotted": ' stroke-dasharray="6 2 1 2"',
+}
 PAD = 8.0
 
 
