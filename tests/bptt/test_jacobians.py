@@ -190,7 +190,17 @@ def test_growth_rates_without_a_jacobian_are_those_of_the_singular_values(name):
     for track in range(len(bptt.flow(loss))):
         singular = bptt.jacobians(loss, track=track).singular_values()[0]
         found = bptt.growth_rates(loss, 3, track=track)
-        np.testing.assert_allclose(found, np.log(singular[:3]) / 7, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found, np.log(singular[:3]) / 7, rtol=0, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_growth_rates_of_jacobians_that_are_not_finite_are_missing():
+    w, h = tr.Parameter(np.eye(2)), tr.Tensor(np.ones((1, 2)))
+    for t in range(4):
+        with tr.step(t):
+            h = h @ w * (np.inf if t == 2 else 1.0)
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(bptt.growth_rates(h.sum(), 2)).all() and not np.isfinite(bptt.jacobians(h.sum()).growth())
 
 
 def test_products_lead_from_the_last_state_back():

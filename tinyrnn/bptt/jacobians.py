@@ -189,7 +189,8 @@ def growth_rates(output: Value, count: int = 1, *, track: int | str | None = Non
     """The leading rates log σᵢ(∂s_T/∂s₁) / K, in nats per step, also of large states: no Jacobian is ever written down.
 
     The singular values σᵢ come of orthogonal iteration: a frame of vectors is sent forward through all steps, then back,
-    again and again, and made orthonormal after each step, so that nothing overflows however long the sequence is.
+    again and again, and made orthonormal after each step, so that nothing overflows however long the sequence is; each time
+    it is turned to the singular directions of the product within it.
     `Jacobians.growth` is the first of them.
 
     Parameters
@@ -202,7 +203,8 @@ def growth_rates(output: Value, count: int = 1, *, track: int | str | None = Non
     Returns
     -------
     numpy array, (count,)
-        The largest first.  Below 0 every gradient shrinks, −log 2 / rate is the number of steps in which it halves.
+        The largest first.  Below 0 every gradient shrinks, −log 2 / rate is the number of steps in which it halves.  NaN
+        if a Jacobian is not finite.
 
     Raises
     ------
@@ -224,9 +226,15 @@ def growth_rates(output: Value, count: int = 1, *, track: int | str | None = Non
     frame, _ = numpy.linalg.qr(numpy.random.default_rng(0).normal(size=(steps.size, width)))
     rates = numpy.full(width, numpy.nan)
     for _ in range(SWEEPS):
-        previous = rates
+        previous, product = rates, numpy.eye(width)
         for number in numbers:
-            frame, _ = numpy.linalg.qr(steps.push(number, frame))
+            frame, triangle = numpy.linalg.qr(steps.push(number, frame))
+            product = triangle @ product
+            product /= numpy.linalg.norm(product) or 1.0
+        if not numpy.isfinite(product).all():
+            return numpy.full(count, numpy.nan)
+        turned, _, _ = numpy.linalg.svd(product)
+        frame = frame @ turned  # from the directions it found to the singular ones among them
         logs = numpy.zeros(width)
         for number in reversed(numbers):
             frame, triangle = numpy.linalg.qr(steps.pull(number, frame.T).T)
