@@ -75,6 +75,15 @@ def wait_until(page, truth):
     raise AssertionError(f"never: {truth}")
 
 
+def written(array):
+    """The norm of an array, as the page writes it."""
+    norm = np.linalg.norm(array)
+    if norm >= 1e-3:
+        return f"‖·‖ {float(f'{norm:.3g}')}"
+    mantissa, power = f"{norm:.2e}".split("e")
+    return f"‖·‖ {mantissa}e−{int(power[1:])}"
+
+
 def count(page, selector):
     return page.locator(selector).count()
 
@@ -145,8 +154,7 @@ def test_pointing_at_a_node_tells_what_it_is(visit, files):
     cell = next(node for node in graph.nodes if node.name == "c" and node.step == 1)
     for text in ("c2 = f2 ⊙ c1 + i2 ⊙ g2", "addition", "2 × 4 float32", "LSTM.layer0", "t = 2", "∂L/∂c2", "through"):
         assert text in said
-    norm = float(np.linalg.norm(cell.gradient))
-    assert f"‖·‖ {float(f'{norm:.3g}')}" in said
+    assert written(cell.gradient) in said
     assert count(page, "#hover canvas") == 2
     page.keyboard.press("Home")
     mark(page, "c 3, state").hover()
@@ -244,7 +252,7 @@ def test_on_paper_the_whole_drawing_is_shown_in_light_colours(visit, tmp_path):
     page = visit("lstm3", color_scheme="dark")
     page.emulate_media(media="print")
     wait_until(page, "document.documentElement.dataset.theme === 'light'")
-    assert not page.locator("#transport").is_visible() and not page.locator(".switches").is_visible()
+    assert not page.locator("#transport").is_visible() and not page.locator("#mode").is_visible()
     assert page.locator("#camera").get_attribute("viewBox")
     assert page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)[:5] == b"%PDF-"
     page.emulate_media(media="screen")
@@ -318,9 +326,34 @@ def test_both_passes_as_one_network(visit, files):
     mark(page, "ΔW h,2, share Δ· of one step").hover()
     said = page.locator("#hover").inner_text()
     parts = [share for into, through, share in files("lstm3")[1].shares() if into.name == "W_h" and through.step == 1]
-    assert "share of ∂L/∂Wh" in said and f"‖·‖ {float(f'{np.linalg.norm(parts[0]):.3g}')}" in said
+    assert "share of ∂L/∂Wh" in said and written(parts[0]) in said
     mark(page, "δc 2, gradient δ· = ∂L/∂·").click()
     assert "∂L/∂c2" in page.locator("#inspector").inner_text() and count(page, ".mark.lit") > 10
+
+
+FRAMES = """async (dy) => {
+    const drawing = document.getElementById("drawing"), box = drawing.getBoundingClientRect(), times = [];
+    for (let i = 0, last = performance.now(); i < 80; i++) {
+        await new Promise(requestAnimationFrame);
+        times.push(performance.now() - last);
+        last = performance.now();
+        const way = i < 40 ? 30 : -30, at = {clientX: box.x + box.width / 2, clientY: box.y + box.height / 2};
+        const turn = dy ? {deltaY: way} : {deltaX: way, deltaY: 0};
+        drawing.dispatchEvent(new WheelEvent("wheel", {...turn, ...at, bubbles: true, cancelable: true}));
+    }
+    return times.sort((a, b) => a - b)[40];
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folded", [True, False])
+@pytest.mark.parametrize("zooming", [True, False])
+def test_fifty_steps_move_at_sixty_frames_a_second(visit, folded, zooming):
+    page = visit("lstm50")
+    if not folded:
+        page.keyboard.press("f")
+    page.wait_for_timeout(500)
+    assert page.evaluate(FRAMES, zooming) < 20.0  # milliseconds; the screen's own pace is 16.7
 
 
 EVIL = "</script><script>alert(1)</script>"

@@ -1,6 +1,6 @@
 """The explorer: a recorded graph as one page of HTML, to be stepped through forwards and backwards.
 
-Graph ──explain──► data (scenes, nodes, timeline, tracks) ──page──► one file
+Graph ──explain──► data (an album of scenes, nodes, timeline, tracks) ──page──► one file
 """
 
 from __future__ import annotations

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from ...tape import Graph, Node
-from .. import MOST_MARKS, Options, compose, notation, style, unfolded
-from ..axes import ENDS
-from ..options import LEVELS
-from ..picture import Picture
+from .. import Options, notation, style
+from .album import album
 from .formulas import Formulas
 from .numbers import Json, heat_map
-from .scenes import nodes_of, scene
+from .scenes import nodes_of
 from .timeline import Backward, forward
 from .tracks import tracks
 
 CELLS = 400_000  # of all heat maps of values and gradients together, and of all shares; a cell is at most 1.4 bytes
 LARGEST_MAP = 512  # cells
-BOTH = "both"
-MOST_MARKS_SHOWN = 2_500  # more are not moved smoothly
 
 
 def explain(graph: Graph, options: Options) -> Json:
@@ -29,17 +24,17 @@ def explain(graph: Graph, options: Options) -> Json:
     Without a scalar output, or without anything to train, there is no backward pass: `missing` says why.
     """
     graph, missing = _with_gradients(graph)
-    pictures, scenes, opens = _scenes(graph, replace(options, gradients=not missing, values=False, shapes=False, view="unrolled"))
-    shown = nodes_of(graph, pictures)
+    drawn = album(graph, replace(options, gradients=not missing, values=False, shapes=False, view="unrolled"))
+    shown = nodes_of(graph, drawn.pictures)
     cells = max(16, min(LARGEST_MAP, CELLS // max(1, 2 * len(shown))))
     backward = None if missing else Backward(graph, shown, CELLS)
-    formulas = Formulas(pictures)
+    formulas = Formulas(drawn.pictures)
     return {
         "title": _title(graph),
         "missing": missing,
         "roles": {role: {"shape": look.shape, "legend": look.legend} for role, look in style.ROLES.items()},
-        "scenes": scenes,
-        "opens": opens,
+        "scenes": drawn.scenes,
+        "opens": drawn.opens,
         "nodes": {node.index: _node(node, formulas, backward, cells) for node in shown},
         "others": backward.others() if backward else {},
         "forward": forward(shown),
@@ -47,38 +42,6 @@ def explain(graph: Graph, options: Options) -> Json:
         "weights": backward.weights() if backward else [],
         "tracks": tracks(graph),
     }
-
-
-def _scenes(graph: Graph, options: Options) -> tuple[list[Picture], list[Json], int]:
-    """The pictures of every level, folded and not, each with its scene; and which of them the page opens with."""
-    pictures, scenes, opens, seen = [], [], 0, set()
-    for level, chosen in _levels(options):
-        folded, drawing, _ = compose(graph, replace(chosen, fold=options.fold or 2 * ENDS))
-        if len(folded.marks) in seen:
-            continue  # this level shows what another one shows
-        seen.add(len(folded.marks))
-        hidden, marks = sum(axis.hidden for axis in folded.axes), unfolded(folded) * (2 if level == BOTH else 1)
-        note = f"{hidden} steps in the middle are left out here; the panels show them." if hidden else ""
-        if marks > MOST_MARKS_SHOWN:
-            note += f" With all steps the drawing would have about {marks:,} nodes, too many for a page."
-        pictures.append(folded)
-        scenes.append(scene(folded, drawing, level=level, folded=bool(hidden), note=note))
-        asked = level == (options.level if options.passes == "forward" else BOTH)
-        opens = len(scenes) - 1 if asked else opens
-        if hidden and marks <= MOST_MARKS_SHOWN:
-            whole, drawing, _ = compose(graph, replace(chosen, fold=max(len(axis.steps) for axis in folded.axes)))
-            pictures.append(whole)
-            scenes.append(scene(whole, drawing, level=level, folded=False, note=""))
-            opens += asked and marks <= MOST_MARKS and options.fold is None
-    return pictures, scenes, opens
-
-
-def _levels(options: Options) -> Iterator[tuple[str, Options]]:
-    """The levels of detail of the forward pass; and, if there are gradients, both passes as one network."""
-    for level in LEVELS:
-        yield level, replace(options, level=level, passes="forward")
-    if options.gradients:
-        yield BOTH, replace(options, level=LEVELS[0], passes=BOTH, gradients=False)
 
 
 def _with_gradients(graph: Graph) -> tuple[Graph, str | None]:

@@ -37,6 +37,8 @@ function digits(value) {
   return text.replace("-", "−").replace("e-", "e−");
 }
 
+const count = (number) => number.toLocaleString("en");
+
 // A choice between a few things: buttons of which one is pressed.  Returns what presses one, with or without its effect.
 function choices(host, options, chosen, choose) {
   const buttons = options.map(([value, text, title]) =>

@@ -24,7 +24,7 @@ class Explorer {
     const { name, steps, operations } = data.title;
     find("name").textContent = name;
     find("summary").textContent = [
-      steps ? `${steps.toLocaleString("en")} time ${steps === 1 ? "step" : "steps"}` : null, `${operations.toLocaleString("en")} operations`,
+      steps ? `${count(steps)} time ${steps === 1 ? "step" : "steps"}` : null, `${count(operations)} operations`,
       data.missing ? `no backward pass: ${data.missing}` : null].filter(Boolean).join(" · ");
     find("phase-forward").style.flexGrow = FORWARD;
     find("phase-backward").style.flexGrow = LAST - FORWARD;
@@ -42,7 +42,7 @@ class Explorer {
     this.modes = choices(find("mode"), MODES, this.mode, (mode) => this.lightUp(mode));
     const levels = [...new Set(data.scenes.map((scene) => scene.level))];
     this.levels = choices(find("level"), levels.map((level) => [level, LEVELS[level]]), null, (level) => this.setScene(this.find({ level })));
-    const folds = data.scenes.some((scene) => scene.folded) ? [[true, "Folded"], [false, "Unfolded"]] : [];
+    const folds = new Set(data.scenes.map((scene) => scene.folded)).size > 1 ? [[true, "Folded"], [false, "Unfolded"]] : [];
     this.folds = choices(find("fold"), folds, null, (folded) => this.setScene(this.find({ folded })));
     this.window.addEventListener("pointerover", (event) => this.hover(event));
     this.window.addEventListener("pointerleave", () => { find("hover").hidden = true; });
@@ -111,11 +111,10 @@ class Explorer {
     box.hidden = !mark || mark === this.chosen || this.window.classList.contains("dragging");
     if (box.hidden) return;
     box.replaceChildren(...card(mark, this.timeline.position).filter(Boolean));
-    const stage = find("stage").getBoundingClientRect();
     const place = mark.group.getBoundingClientRect();
-    const right = place.right + 14 + box.offsetWidth < stage.right;
-    box.style.left = `${Math.max(8, (right ? place.right + 14 : place.left - 14 - box.offsetWidth) - stage.left)}px`;
-    box.style.top = `${Math.max(8, Math.min(place.top - stage.top - 10, stage.height - box.offsetHeight - 8))}px`;
+    const right = place.right + 14 + box.offsetWidth < innerWidth;
+    box.style.left = `${Math.max(8, right ? place.right + 14 : place.left - 14 - box.offsetWidth)}px`;
+    box.style.top = `${Math.max(8, Math.min(place.top - 10, innerHeight - box.offsetHeight - 8))}px`;
   }
 
   click(event) {
@@ -127,6 +126,7 @@ class Explorer {
   choose(mark) {
     this.chosen?.group.classList.remove("chosen");
     this.chosen = mark;
+    find("hover").hidden = true;
     mark?.group.classList.add("chosen");
     const weight = data.weights.findIndex((other) => other.node === mark?.node);
     if (weight >= 0) this.pile.select(weight);

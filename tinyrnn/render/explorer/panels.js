@@ -1,5 +1,7 @@
 // States, gates and gradients over the whole sequence, as far as the computation has come.
 
+const MOST_POINTS = 600;
+
 class Panels {
   constructor(host, jump) {
     this.jump = jump;
@@ -12,15 +14,15 @@ class Panels {
     this.module = new Map(scopes.map((scope, i) => [scope, scopes.length > 1 ? names[i] : ""]));
     host.classList.toggle("modules", scopes.length > 1);
     host.append(
-      this.figure("Hidden states", states), this.figure("Gates", gates),
+      this.figure("Hidden states", states), ...(gates.length ? [this.figure("Gates", gates)] : []),
       this.gradients(states.filter((track) => track.gradient_norms.some((norm) => norm !== null))));
   }
 
   figure(title, tracks) {
     const batch = Math.max(1, ...tracks.map((track) => track.batch));
     const said = [];
-    if (tracks.some((track) => track.rows < track.shape[0])) said.push(`${tracks[0].shape[0]} units drawn as means in ${tracks[0].rows} rows`);
-    if (tracks.some((track) => track.columns < track.shape[1])) said.push(`${tracks[0].shape[1]} steps drawn as means in ${tracks[0].columns} columns`);
+    if (tracks.some((track) => track.rows < track.shape[0])) said.push(`${count(tracks[0].shape[0])} units drawn as means in ${tracks[0].rows} rows`);
+    if (tracks.some((track) => track.columns < track.shape[1])) said.push(`${count(tracks[0].shape[1])} steps drawn as means in ${tracks[0].columns} columns`);
     return element("figure", { class: "panel" },
       element("figcaption", {}, element("b", {}, title), tracks.length ? element("span", { class: "scale", title: "red is negative, blue is positive" }, "−", element("i"), "+") : null),
       element("div", { class: "rows" }, tracks.length ? tracks.map((track) => this.map(track)) : element("p", { class: "facts" }, "— none in this graph")),
@@ -73,8 +75,8 @@ class Panels {
     if (!norms.length) {
       return element("figure", { class: "panel" }, caption, element("div", { class: "rows" }, element("p", { class: "facts" }, `— ${data.missing ?? "no state gets a gradient"}`)));
     }
-    const low = Math.floor(Math.log10(Math.min(...norms)) - 1e-9);
-    const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...norms))));
+    const low = Math.floor(Math.log10(norms.reduce((a, b) => Math.min(a, b))) - 1e-9);
+    const high = Math.max(low + 1, Math.ceil(Math.log10(norms.reduce((a, b) => Math.max(a, b)))));
     const chart = shape("svg", { class: "curves", viewBox: "0 0 300 100", preserveAspectRatio: "none", role: "img", "aria-label": "Norm of the gradient of each state over time" });
     for (let power = low; power <= high; power++) {
       const y = this.level(power, low, high);
@@ -83,15 +85,24 @@ class Panels {
     tracks.forEach((track) => {
       const line = shape("polyline", { class: style(track), "vector-effect": "non-scaling-stroke" });
       chart.append(line);
-      const steps = track.nodes.length;
-      const points = track.nodes.map((node, k) => {
-        const norm = track.gradient_norms[k];
-        return { node, text: Number.isFinite(norm) && norm > 0 ? `${((k + 0.5) * 300) / steps},${this.level(Math.log10(norm), low, high).toFixed(1)}` : null };
-      });
-      this.curves.push({ line, points });
+      this.curves.push({ line, points: this.points(track, low, high) });
     });
+    const fold = Math.max(...tracks.map((track) => this.together(track)));
     const scale = element("div", { class: "powers" }, element("span", {}, "10", element("sup", {}, String(high).replace("-", "−"))), element("span", {}, "10", element("sup", {}, String(low).replace("-", "−"))));
-    return element("figure", { class: "panel" }, caption, element("div", { class: "rows chart" }, scale, chart), this.axis(tracks[0]));
+    return element("figure", { class: "panel" }, caption, element("div", { class: "rows chart" }, scale, chart), this.axis(tracks[0]),
+      fold > 1 ? element("p", { class: "said" }, `a point is the largest of ${fold} steps`) : null);
+  }
+
+  // How many steps are one point of a curve.
+  together(track) { return Math.ceil(track.nodes.length / MOST_POINTS); }
+
+  points(track, low, high) {
+    const [steps, fold] = [track.nodes.length, this.together(track)];
+    return Array.from({ length: Math.ceil(steps / fold) }, (_, i) => {
+      const norms = track.gradient_norms.slice(i * fold, (i + 1) * fold).filter((norm) => Number.isFinite(norm) && norm > 0);
+      const x = ((i + 0.5) * 300 * fold) / steps;
+      return { node: track.nodes[i * fold], text: norms.length ? `${x.toFixed(2)},${this.level(Math.log10(Math.max(...norms)), low, high).toFixed(1)}` : null };
+    });
   }
 
   level(power, low, high) { return 96 - (92 * (power - low)) / (high - low); }

@@ -65,7 +65,7 @@ class Pile {
   // One use, or the largest of neighbours.
   bar(shares, k, width) {
     const height = Math.max(0.8, ...shares.map((share) => this.height(share.norm)));
-    const gap = Math.min(2, width * 0.15);
+    const gap = width > 3 ? Math.min(2, width * 0.15) : -0.1; // many bars are one surface
     return { shares, drawn: shape("rect", { x: k * width + gap, width: width - 2 * gap, y: 110 - height, height }) };
   }
 
@@ -116,7 +116,7 @@ class Pile {
     Object.assign(this.words.dataset, { sum: latest?.sum_norm ?? "", count: there.length });
     this.chart.setAttribute("aria-label", `${there.length} of ${all} shares have arrived; the norm of their sum is ${digits(latest?.sum_norm)}`);
     this.words.replaceChildren(
-      element("span", { class: "key share" }), `‖share‖ of each use: ${there.length} of ${all} have arrived`, element("br"),
+      element("span", { class: "key share" }), `‖share‖ of each use: ${count(there.length)} of ${count(all)} have arrived`, element("br"),
       element("span", { class: "key sum" }), "norm of their sum ", element("b", {}, digits(latest?.sum_norm)), done ? this.rest() : "",
       ...(this.logarithmic ? [element("br"), `the scale runs from ${digits(this.least)} to ${digits(this.top)}`] : []),
       ...(all > MOST_BARS ? [element("br"), `a bar is the largest of ${Math.ceil(all / MOST_BARS)} uses`] : []));
