@@ -173,6 +173,14 @@ def test_the_loss_is_where_the_passes_meet():
     assert loss.y < turn.y < met.y and (loss.name, met.name) in [arrow.ends for arrow in drawing.arrows]
 
 
+def test_of_a_part_the_backward_pass_begins_with_what_arrives_from_outside():
+    part = tr.tape(MODELS["lstm"](4)).subgraph(steps=(1, 2))
+    drawing = render.draw(part, passes="both")
+    assert list(blemishes(drawing)) == []
+    beginnings = [text.text for text in drawing.texts if text.text.startswith("∂")]
+    assert "∂L/∂h_3" in beginnings and not any("= 1" in text for text in beginnings)
+
+
 def test_every_mark_says_what_it_stands_for():
     drawing, _ = boxes_of("lstm", 3, passes="backward")
     tips = {(box.label.title(box.time), box.role): box.tip for box in drawing.boxes}

@@ -122,7 +122,7 @@ class Mirror:
         return self.scale.stroke(size) if self.scale else BETWEEN if between else WITHIN
 
     def turn(self, drawing: Drawing) -> None:
-        """Where the forward pass ends the backward one begins, with ∂L/∂L = 1."""
+        """Where the forward pass ends the backward one begins: with ∂L/∂L = 1, or, of a part, with what arrives from outside."""
         boxes = {box.name: box for box in self.forward.boxes}
         for mark in {link.head for link in self.norms} - {link.tail for link in self.norms}:
             box = boxes[f"m{mark.number}"]
@@ -132,4 +132,11 @@ class Mirror:
                 ends, corners = (box.name, f"b{mark.number}"), [(box.x, top), (box.x, self.y(top))]
             drawing.arrows.append(Arrow(curve.rounded(corners), self.stroke(1.0, between=False), ends=ends))
             y = self.axis if self.over else corners[0][1] - 4.0
-            drawing.texts.append(Text(box.x + 5.0, y, f"∂{mark.title}/∂{mark.title} = 1", "start", 8.0))
+            drawing.texts.append(Text(box.x + 5.0, y, _beginning(mark), "start", 8.0))
+
+
+def _beginning(mark: Mark) -> str:
+    """What is written where the backward pass begins."""
+    node = mark.node
+    seed = node.shape == () and node.gradient is not None and float(node.gradient) == 1.0
+    return f"∂{mark.title}/∂{mark.title} = 1" if seed else f"∂L/∂{mark.title}"
