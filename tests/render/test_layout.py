@@ -158,7 +158,7 @@ def cut_up(count, edges, **sides):
 def crossings(cut, order):
     """Two joints between the same ranks cross if their ends are in opposite orders."""
     place = {block: i for i, block in enumerate(order)}
-    joints = [(a, b, rank) for a, b, _ in cut.joints for rank in [cut.high[a]]]
+    joints = [(a, b, rank) for a, b, *_ in cut.joints for rank in [cut.high[a]]]
     joints += [
         (block, block, rank) for block in range(cut.count, len(cut.low)) for rank in range(cut.low[block], cut.high[block])
     ]
@@ -311,6 +311,19 @@ def test_arguments_stand_in_their_order():
     edges = [(0, 2, 2), (1, 2, 2), (2, 3, 2), (2, 4, 2), (2, 5, 2), (2, 6, 2)]
     x = [x for x, _ in layout.lay_out(Task((SHAPES[1],) * 7, tuple(edges))).centres]
     assert x[0] < x[1] and x[3] < x[4] < x[5] < x[6]
+
+
+def test_fastened_arrows_begin_and_end_upright_where_they_are_fastened():
+    """Two arguments of a wide box stand below the places where it reads them, and what reads it above where it is read."""
+    edges, joints = ((0, 2, 2), (1, 2, 2), (2, 3, 2)), ((None, -30.0), (None, 30.0), (45.0, None))
+    done = layout.lay_out(Task((SHAPES[0], SHAPES[0], Outline(100, 40), SHAPES[1]), edges, joints=joints))
+    (a, _), (b, _), (x, y), (c, _) = done.centres
+    assert [a - x, b - x, c - x] == pytest.approx([-30.0, 30.0, 45.0], abs=0.11)
+    for (px, py), side, shift in ((done.curves[0][-1], -20, -30), (done.curves[1][-1], -20, 30), (done.curves[2][0], 20, 45)):
+        assert (px - x, py - y) == pytest.approx((shift, side))
+    crowded = ((0, 3, 2), (1, 3, 2), (2, 3, 2))
+    done = layout.lay_out(Task((SHAPES[2],) * 3 + (Outline(100, 40),), crowded, joints=((None, 40.0),) * 3))
+    assert all(chain[-2][0] == pytest.approx(chain[-1][0]) for chain in done.curves)
 
 
 def test_layers_that_are_alike_are_laid_out_once():

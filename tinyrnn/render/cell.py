@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from . import layout, style
 from .curve import Chain, Point
-from .layout import Outline, Task
+from .layout import Joint, Outline, Task
 from .picture import Link, Mark, Scope, Slot
 
 Size = tuple[float, float]
@@ -62,7 +62,8 @@ class Cell:
 class Block:
     """What is to be arranged: slots with sizes, arrows with weights, and pairs whose left-to-right order is given.
 
-    `left` and `right` are the slots at which arrows from and to the neighbouring steps come in and go out.
+    `left` and `right` are the slots at which arrows from and to the neighbouring steps come in and go out.  `joints` say of
+    arrows that do not point to the middle where they begin and end: see `layout.Task`.
     """
 
     size: dict[Slot, Size]
@@ -70,6 +71,7 @@ class Block:
     left: set[Slot] = field(default_factory=set)
     right: set[Slot] = field(default_factory=set)
     order: list[Edge] = field(default_factory=list)
+    joints: dict[Edge, Joint] = field(default_factory=dict)
 
     def lay_out(self) -> Cell:
         """Arrange it: see `layout`."""
@@ -80,6 +82,7 @@ class Block:
             tuple(number[slot] for slot in self.size if slot in self.left),
             tuple(number[slot] for slot in self.size if slot in self.right and slot not in self.left),
             tuple((number[a], number[b]) for a, b in self.order),
+            tuple(self.joints.get(edge, (None, None)) for edge in self.edges) if self.joints else (),
         )
         width, height, centres, curves = layout.lay_out(task)
         return Cell(width, height, dict(zip(self.size, centres)), self.size, dict(zip(self.edges, curves)))

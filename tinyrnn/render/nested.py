@@ -15,6 +15,7 @@ from . import curve, records, style
 from .cell import PORT, Block, Cell, Edge, Size
 from .curve import Chain, Point
 from .frames import titles
+from .layout import Joint
 from .picture import Scope, Slot
 from .records import Record
 
@@ -80,6 +81,11 @@ class _Module:
         self.shift = self._room_for_title(plan.titles[scope])
         self.size = self.cell.width + self.shift, self.cell.height + TITLE
 
+    def joint(self, slot: Slot) -> float:
+        """How far right of its middle an arrow to a port comes in, or one from another slot goes out."""
+        x = self.cell.centre[slot][0] if slot[0] == PORT else self.exits[slot][-1][0]
+        return x + self.shift - self.size[0] / 2
+
     def _room_for_title(self, title: str) -> float:
         """How far everything moves to the right, so that no arrow that leaves the module runs through its name."""
         wide = 3.5 * INSET + 1.1 * style.text_width(title, TITLE_SIZE)
@@ -121,8 +127,15 @@ def _contracted(block: Block, home: Mapping[Slot, Scope], modules: Mapping[Scope
     for (tail, head), weight in block.edges.items():
         if at(tail) != at(head):
             edges[at(tail), at(head)] = max(weight, edges.get((at(tail), at(head)), 0))
+    joints: dict[Edge, Joint] = {}
+    for tail, head in block.edges:
+        start, goal = (modules[home[slot]] if slot in home else None for slot in (tail, head))
+        if start is not goal:
+            joint = None if start is None else start.joint(tail), None if goal is None else goal.joint((PORT, tail))
+            joints.setdefault((at(tail), at(head)), joint)
     order = [(at(a), at(b)) for a, b in block.order if at(a) != at(b)]
-    return replace(block, size=sizes, edges=edges, left=set(map(at, block.left)), right=set(map(at, block.right)), order=order)
+    sides = set(map(at, block.left)), set(map(at, block.right))
+    return replace(block, size=sizes, edges=edges, left=sides[0], right=sides[1], order=order, joints=joints)
 
 
 def _expanded(block: Block, home: Mapping[Slot, Scope], modules: Mapping[Scope, _Module], cell: Cell) -> Cell:
@@ -169,6 +182,8 @@ def _way(
 
 def _led_from(start: Point, chain: Chain) -> Chain:
     """The chain from another point of the same edge of a module: in the gap beside that edge it turns into its old way."""
+    if curve.distance(start, chain[0]) < 0.1:
+        return chain
     (x, y), (_, end) = start, chain[3]
     if abs(end - y) < 2 * _TURN:
         return records.led_from(start, chain)

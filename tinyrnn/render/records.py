@@ -47,7 +47,8 @@ def _contracted(block: Block, home: dict[Slot, Slot]) -> Block:
         edges[edge] = max(weight, edges.get(edge, 0))
     sides = [{home.get(slot, slot) for slot in side} for side in (block.left, block.right)]
     order = [(home.get(a, a), home.get(b, b)) for a, b in block.order]
-    return replace(block, size=sizes, edges=edges, left=sides[0], right=sides[1], order=order)
+    joints = {(home.get(a, a), home.get(b, b)): joint for (a, b), joint in block.joints.items()}
+    return replace(block, size=sizes, edges=edges, left=sides[0], right=sides[1], order=order, joints=joints)
 
 
 def _expanded(block: Block, home: dict[Slot, Slot], cell: Cell) -> Cell:

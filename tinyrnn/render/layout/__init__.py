@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 from ..curve import Chain, Point
 from . import layers, places, ranks, sifting
+from .layers import Joint
 from .outline import Outline
 from .routes import Router
 from .sifting import Sifting
 
-__all__ = ["Layout", "Outline", "Task", "lay_out"]
+__all__ = ["Joint", "Layout", "Outline", "Task", "lay_out"]
 
 RANKS, MOST_APART, SLOPE = 21.0, 45.0, 0.25  # the least and the largest distance between two ranks, and what arrows should rise
 MARGIN = 10.0
@@ -40,6 +41,9 @@ class Task(NamedTuple):
         Nodes at which arrows come in from the left, and go out to the right: in their ranks they stand at that side.
     order : tuple of (int, int)
         Nodes that share a rank and stand in this order.
+    joints : tuple of (float or None, float or None)
+        How far right of the middle each edge is fastened to the upper edge of its tail, and to the lower one of its head;
+        None: it points to the middle; empty: all do.
     """
 
     outlines: tuple[Outline, ...]
@@ -47,6 +51,7 @@ class Task(NamedTuple):
     left: tuple[int, ...] = ()
     right: tuple[int, ...] = ()
     order: tuple[tuple[int, int], ...] = ()
+    joints: tuple[Joint, ...] = ()
 
 
 class Layout(NamedTuple):
@@ -65,7 +70,7 @@ def lay_out(task: Task) -> Layout:
     if not count:
         return Layout(0.0, 0.0, (), ())
     edges = [edge for edge in task.edges if edge[0] != edge[1]]
-    cut = layers.cut(ranks.assign(count, edges, task.order), task.edges)
+    cut = layers.cut(ranks.assign(count, edges, task.order), task.edges, task.joints)
     order, x = _arranged(cut, task)
     rows = cut.rows(order)
     heights = [max((task.outlines[node].height for node in row if node < count), default=0.0) for row in rows]
@@ -77,7 +82,7 @@ def lay_out(task: Task) -> Layout:
     right = max(*(x[node] + task.outlines[node].width / 2 for node in range(count)), *x)
     x = [place - left + MARGIN for place in x]
     y = [height + MARGIN for height in y]
-    router = Router(cut, rows, x, y, heights, task.outlines)
+    router = Router(cut, rows, x, y, heights, task.outlines, task.joints)
     curves = tuple(router.route(number, tail, head) for number, (tail, head, _) in enumerate(task.edges))
     return Layout(
         right - left + 2 * MARGIN, y[-1] + heights[-1] / 2 + MARGIN, tuple(router.centre(node) for node in range(count)), curves
@@ -99,7 +104,7 @@ def _arranged(cut: layers.Layers, task: Task) -> tuple[list[int], list[float]]:
 def _distances(cut: layers.Layers, x: list[float]) -> list[float]:
     """The room above each rank: more where arrows go far to the side."""
     room = [RANKS] * (max(cut.high) + 1)
-    for lower, upper, _ in cut.joints:
+    for lower, upper, _, shift in cut.joints:
         rank = cut.high[lower]
-        room[rank] = max(room[rank], min(SLOPE * abs(x[lower] - x[upper]), MOST_APART))
+        room[rank] = max(room[rank], min(SLOPE * abs(x[upper] - x[lower] - shift), MOST_APART))
     return room

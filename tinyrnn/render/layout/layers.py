@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+Joint = tuple[float | None, float | None]  # where an arrow is fastened to its tail and to its head: see `Task`
 MOST = 200_000  # places that arrows take in the ranks they pass; beyond, the longest ones go straight
 
 
@@ -20,8 +21,8 @@ class Layers:
         The first and the last rank of each block.
     below, above : list of list of int
         The blocks to which each one is joined at its lower and at its upper end.
-    joints : list of (int, int, int)
-        All (lower block, upper block, weight).
+    joints : list of (int, int, int, float)
+        All (lower block, upper block, weight, how far right of the lower block the upper one stands best).
     part : dict
         The block of a long edge, by the number of the edge.
     """
@@ -31,7 +32,7 @@ class Layers:
     high: list[int]
     below: list[list[int]]
     above: list[list[int]]
-    joints: list[tuple[int, int, int]]
+    joints: list[tuple[int, int, int, float]]
     part: dict[int, int]
 
     def shared(self, a: int, b: int) -> bool:
@@ -47,8 +48,10 @@ class Layers:
         return rows
 
 
-def cut(ranks: Sequence[int], edges: Sequence[tuple[int, int, int]]) -> Layers:
-    """Cut edges, given as (tail, head, weight), at the ranks that they pass."""
+def cut(
+    ranks: Sequence[int], edges: Sequence[tuple[int, int, int]], fastened: Sequence[tuple[float | None, float | None]] = ()
+) -> Layers:
+    """Cut edges, given as (tail, head, weight), at the ranks that they pass; `fastened` are the `joints` of a task."""
     count = len(ranks)
     layers = Layers(count, list(ranks), list(ranks), [[] for _ in ranks], [[] for _ in ranks], [], {})
     room = MOST
@@ -58,22 +61,23 @@ def cut(ranks: Sequence[int], edges: Sequence[tuple[int, int, int]]) -> Layers:
         if span > 1 and room >= 0:
             layers.part[number] = -1
     for number, (tail, head, weight) in enumerate(edges):
-        lower, upper = (tail, head) if ranks[tail] < ranks[head] else (head, tail)
+        at = fastened[number] if fastened else (None, None)
+        (lower, out), (upper, into) = sorted([(tail, at[0] or 0.0), (head, at[1] or 0.0)], key=lambda end: ranks[end[0]])
         if number not in layers.part:
             if ranks[upper] - ranks[lower] == 1:
-                _join(layers, lower, upper, weight)
+                _join(layers, lower, upper, weight, out - into)
             continue
         layers.part[number] = block = len(layers.low)
         layers.low.append(ranks[lower] + 1)
         layers.high.append(ranks[upper] - 1)
         layers.below.append([])
         layers.above.append([])
-        _join(layers, lower, block, weight)
-        _join(layers, block, upper, weight)
+        _join(layers, lower, block, weight, out)
+        _join(layers, block, upper, weight, -into)
     return layers
 
 
-def _join(layers: Layers, lower: int, upper: int, weight: int) -> None:
+def _join(layers: Layers, lower: int, upper: int, weight: int, shift: float) -> None:
     layers.above[lower].append(upper)
     layers.below[upper].append(lower)
-    layers.joints.append((lower, upper, weight))
+    layers.joints.append((lower, upper, weight, shift))

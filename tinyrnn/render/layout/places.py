@@ -37,7 +37,7 @@ def assign(layers: Layers, order: Sequence[int], widths: Sequence[float]) -> lis
         line = Line(line.x, gaps, [*ties, *flat]).solve()
     hub = max(order, key=lambda block: (len(layers.below[block]) + len(layers.above[block]), -block))
     middle = [(a + b) // 2 for a, b in zip(line.extreme(-1, hub), line.extreme(+1, hub))]
-    return [place / UNIT for place in _upright(middle, gaps, line.ties)]
+    return [place / UNIT for place in _upright(middle, gaps, ties, line.ties)]
 
 
 def _gaps(layers: Layers, order: Sequence[int], widths: Sequence[float]) -> list[Gap]:
@@ -59,34 +59,34 @@ def _distance(a: int, b: int, widths: Sequence[float]) -> float:
 def _ties(layers: Layers) -> list[Tie]:
     """What is joined wants to stand one above the other."""
     ties = []
-    for lower, upper, weight in layers.joints:
+    for lower, upper, weight, shift in layers.joints:
         weight *= SHORT if lower < layers.count and upper < layers.count else LONG
         for end, joined in ((lower, layers.above[lower]), (upper, layers.below[upper])):
             if end < layers.count and len(joined) == 1:
                 weight *= ALONE
-        ties.append(Tie(lower, upper, weight))
+        ties.append(Tie(lower, upper, weight, 2 * round(UNIT / 2 * shift)))
     return ties
 
 
 def _flat(ties: list[Tie], x: Sequence[int]) -> list[Tie]:
     """More ties around arrows that go far to the side: |d − far| + |d + far| grows with |d| only beyond `far`."""
     far = round(FAR * UNIT)
-    ends = {end for tie in ties if abs(x[tie.b] - x[tie.a]) > far for end in (tie.a, tie.b)}
+    ends = {end for tie in ties if abs(_lean(tie, x)) > far for end in (tie.a, tie.b)}
     near = [tie for tie in ties if tie.a in ends or tie.b in ends]
-    return [Tie(a, b, round(weight * (FLAT - 1) / 2), shift) for a, b, weight, _ in near for shift in (-far, far)]
+    return [Tie(a, b, round(weight * (FLAT - 1) / 2), shift + side) for a, b, weight, shift in near for side in (-far, far)]
 
 
-def _upright(x: list[int], gaps: Sequence[Gap], ties: Sequence[Tie]) -> list[int]:
+def _upright(x: list[int], gaps: Sequence[Gap], ties: Sequence[Tie], costs: Sequence[Tie]) -> list[int]:
     """Straighten what leans only a little, together with all that stands upright on it, where that costs nothing."""
-    x, gaps_at, ties_at = x.copy(), _by_end(gaps, len(x)), _by_end(ties, len(x))
+    x, gaps_at, ties_at, costs_at = x.copy(), _by_end(gaps, len(x)), _by_end(ties, len(x)), _by_end(costs, len(x))
     for tie in sorted(ties, key=lambda tie: -tie.weight):
-        lean = x[tie.b] - x[tie.a]
+        lean = _lean(tie, x)
         if not 0 < abs(lean) <= LEAN * UNIT:
             continue
         for start, shift in ((tie.a, lean), (tie.b, -lean)):
             column = _column(start, x, ties_at)
             after = {block: x[block] + shift for block in column}
-            near = {tie for block in column for tie in ties_at[block]}
+            near = {tie for block in column for tie in costs_at[block]}
             dearer = sum(_cost(tie, after.get(tie.a, x[tie.a]), after.get(tie.b, x[tie.b])) for tie in near) > sum(
                 _cost(tie, x[tie.a], x[tie.b]) for tie in near
             )
@@ -103,10 +103,14 @@ def _column(start: int, x: Sequence[int], ties_at: Sequence[list[Tie]]) -> set[i
     column, waiting = {start}, [start]
     while waiting:
         for tie in ties_at[waiting.pop()]:
-            if x[tie.a] == x[tie.b] and not column >= {tie.a, tie.b}:
+            if not _lean(tie, x) and not column >= {tie.a, tie.b}:
                 waiting += {tie.a, tie.b} - column
                 column |= {tie.a, tie.b}
     return column
+
+
+def _lean(tie: Tie, x: Sequence[int]) -> int:
+    return x[tie.b] - x[tie.a] - tie.shift
 
 
 def _cost(tie: Tie, a: int, b: int) -> int:
@@ -115,7 +119,7 @@ def _cost(tie: Tie, a: int, b: int) -> int:
 
 def strain(layers: Layers, x: Sequence[float]) -> float:
     """How far arrows go to the side, all together; flat ones count more."""
-    sides = [abs(x[upper] - x[lower]) for lower, upper, _ in layers.joints]
+    sides = [abs(x[upper] - x[lower] - shift) for lower, upper, _, shift in layers.joints]
     return sum(side + (FLAT - 1) * max(0.0, side - FAR) for side in sides)
 
 
@@ -145,7 +149,8 @@ def _relaxed(gaps: list[Gap], ties: list[Tie], order: Sequence[int]) -> list[int
         x[block] = max((x[gap.a] + gap.least for gap in gaps_at[block] if gap.b == block), default=0)
     for sweep in range(SWEEPS):
         for block in order if sweep % 2 else reversed(order):
-            wish = _median([(x[tie.a + tie.b - block], tie.weight) for tie in ties_at[block]], x[block])
+            wishes = [(x[t.a] + t.shift if t.b == block else x[t.b] - t.shift, t.weight) for t in ties_at[block]]
+            wish = _median(wishes, x[block])
             low = max((x[gap.a] + gap.least for gap in gaps_at[block] if gap.b == block), default=wish)
             high = min((x[gap.b] - gap.least for gap in gaps_at[block] if gap.a == block), default=wish)
             x[block] = max(low, min(wish, high))

@@ -12,9 +12,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import NamedTuple
 
 from ..curve import Chain, Point
-from .layers import Layers
+from .layers import Joint, Layers
 from .outline import Outline
 
 NODE, CORNER, ARROW = 4.0, 2.5, 6.0  # how near an arrow may come to the side of a node, to its corner, and to another arrow
@@ -23,9 +24,10 @@ MOST, LARGE = 24, 20_000  # an arrow through more ranks keeps to its upright par
 
 @dataclass
 class Way:
-    """A monotone function x(y) through knots (x, y)."""
+    """A monotone function x(y) through knots (x, y); at its lower and its upper end it may be upright."""
 
     knots: list[Point]
+    upright: tuple[bool, bool] = (False, False)
     slopes: list[float] = field(init=False)
     heights: list[float] = field(init=False)
 
@@ -34,10 +36,15 @@ class Way:
         steps = [y1 - y0 for y0, y1 in pairwise(self.heights)]
         rises = [(x1 - x0) / step for ((x0, _), (x1, _)), step in zip(pairwise(self.knots), steps)]
         inner = [_between(*rise, *step) for rise, step in zip(pairwise(rises), pairwise(steps))]
-        if inner:  # no curvature at the ends
-            self.slopes = [1.5 * rises[0] - inner[0] / 2, *inner, 1.5 * rises[-1] - inner[-1] / 2]
-        else:
+        first, last = (0.0 if end else None for end in self.upright)
+        if not inner and first is last is None:
             self.slopes = rises * 2
+            return
+        if first is None:  # no curvature at the end
+            first = 1.5 * rises[0] - (inner[0] if inner else 0.0) / 2
+        if last is None:
+            last = 1.5 * rises[-1] - (inner[-1] if inner else 0.0) / 2
+        self.slopes = [first, *inner, last]
 
     def at(self, y: float) -> float:
         """Where it is at a height."""
@@ -68,6 +75,17 @@ def _between(before: float, after: float, low: float, high: float) -> float:
     return 3 * (low + high) / ((2 * high + low) / before + (high + 2 * low) / after)
 
 
+class Errand(NamedTuple):
+    """An arrow that needs a way: the nodes below and above, the block between them, and how and where it begins and ends."""
+
+    lower: int
+    upper: int
+    block: int | None
+    start: Point
+    end: Point
+    upright: tuple[bool, bool]
+
+
 class Router:
     """Finds a way for each arrow.
 
@@ -82,6 +100,8 @@ class Router:
         The middle and the height of each rank.
     outlines : sequence of Outline
         Of the nodes.
+    joints : sequence of (float or None, float or None)
+        Those of a task.
     """
 
     def __init__(
@@ -92,7 +112,9 @@ class Router:
         y: Sequence[float],
         heights: Sequence[float],
         outlines: Sequence[Outline],
+        joints: Sequence[Joint] = (),
     ) -> None:
+        self.joints = joints
         self.layers, self.rows, self.x, self.y, self.heights, self.outlines = layers, rows, x, y, heights, outlines
         self.ways: dict[int, Way] = {}  # of blocks that have one already
         self.large = sum(len(row) ** 2 for row in rows) > LARGE
@@ -103,44 +125,57 @@ class Router:
 
     def route(self, number: int, tail: int, head: int) -> Chain:
         """The curve of edge `number`, from outline to outline."""
-        upwards = self.layers.low[tail] < self.layers.low[head]
-        lower, upper = (tail, head) if upwards else (head, tail)
-        block = self.layers.part.get(number)
-        if self.layers.low[lower] == self.layers.low[upper]:
+        low, at = self.layers.low, self.joints[number] if self.joints else (None, None)
+        if low[tail] == low[head]:
+            at = (None, None)
             chain = _loop(self.centre(tail), self.centre(head), self.outlines[tail])
         else:
-            way = next(way for way in self.candidates(lower, upper, block) if way is not None)
-            if block is not None:
-                self.ways[block] = way
+            upwards = low[tail] < low[head]
+            lower, upper = (tail, head) if upwards else (head, tail)
+            out, into = at if upwards else at[::-1]
+            ends = self.end(lower, out, +1), self.end(upper, into, -1)
+            errand = Errand(lower, upper, self.layers.part.get(number), *ends, (out is not None, into is not None))
+            way = next(way for way in self.candidates(errand) if way is not None)
+            if errand.block is not None:
+                self.ways[errand.block] = way
             chain = way.chain() if upwards else way.chain()[::-1]
-        chain = self.outlines[head].clipped(chain, self.centre(head))
-        return self.outlines[tail].clipped(chain[::-1], self.centre(tail))[::-1]
+        if at[1] is None:
+            chain = self.outlines[head].clipped(chain, self.centre(head))
+        if at[0] is None:
+            chain = self.outlines[tail].clipped(chain[::-1], self.centre(tail))[::-1]
+        return chain
 
-    def candidates(self, lower: int, upper: int, block: int | None) -> Iterator[Way | None]:
+    def end(self, node: int, shift: float | None, side: int) -> Point:
+        """Where an arrow ends: in the middle of a node, to be clipped, or where it is fastened to its upper or lower edge."""
+        x, y = self.centre(node)
+        return (x, y) if shift is None else (x + shift, y + side * self.outlines[node].height / 2)
+
+    def candidates(self, errand: Errand) -> Iterator[Way | None]:
         """Ways that meet nothing, the simplest first; at last the one that always does."""
-        start, end = self.centre(lower), self.centre(upper)
+        lower, upper, block, start, end, upright = errand
         a, b = self.layers.low[lower], self.layers.low[upper]
         if b - a > 1 and block is None:  # no place was kept for it
-            yield Way([start, end])
+            yield Way([start, end], upright)
         top, bottom = self.upper(a), self.lower(b)
         middle = [] if block is None else [(self.x[block], self.lower(a + 1)), (self.x[block], self.upper(b - 1))]
         if not self.large:
-            yield self.checked([start, end], lower, upper, block)
+            yield self.checked([start, end], errand)
             if block is not None:
-                yield from self.bows(lower, upper, block)
+                yield from self.bows(errand)
             out = self.gate(lower, top, start, [*middle, end][0])
             into = self.gate(upper, bottom, end, [start, *middle][-1])
             for before, after in (([], []), ([out], []), ([], [into]), ([out], [into])):
-                yield self.checked([start, *before, *middle, *after, end], lower, upper, block)
+                yield self.checked([start, *before, *middle, *after, end], errand)
         yield Way([start, (start[0], top), *middle, (end[0], bottom), end])
 
-    def bows(self, lower: int, upper: int, block: int) -> Iterator[Way | None]:
+    def bows(self, errand: Errand) -> Iterator[Way | None]:
         """Ways that touch the upright part of a long arrow in one rank, in two next to each other, in three, and so on."""
-        ranks = range(self.layers.low[block], self.layers.high[block] + 1)
-        x, start, end = self.x[block], self.centre(lower), self.centre(upper)
+        _, _, block, start, end, _ = errand
+        assert block is not None
+        x, ranks = self.x[block], range(self.layers.low[block], self.layers.high[block] + 1)
         for apart in range(len(ranks) if len(ranks) <= MOST else 0):
             pairs = [((x, self.y[i]), (x, self.y[i + apart])) for i in ranks if i + apart in ranks]
-            ways = [self.checked([start, *dict.fromkeys(pair), end], lower, upper, block) for pair in pairs]
+            ways = [self.checked([start, *dict.fromkeys(pair), end], errand) for pair in pairs]
             yield min((way for way in ways if way is not None), key=Way.slant, default=None)
 
     def lower(self, rank: int) -> float:
@@ -167,9 +202,10 @@ class Router:
         """Half of its width."""
         return self.outlines[block].width / 2 if block < self.layers.count else 0.0
 
-    def checked(self, knots: list[Point], lower: int, upper: int, block: int | None) -> Way | None:
+    def checked(self, knots: list[Point], errand: Errand) -> Way | None:
         """The way through these knots, if it meets nothing."""
-        way = Way(knots)
+        lower, upper, block, *_, upright = errand
+        way = Way(knots, upright)
         ranks = range(self.layers.low[lower], self.layers.low[upper] + 1)
         for rank in ranks:
             own = lower if rank == ranks[0] else upper if rank == ranks[-1] else block
