@@ -196,9 +196,52 @@ class Leaky(nn.Module):
         return 0.9 * h + 0.1 * tr.tanh(x @ self.W + h @ self.U)
 
 
-def own_cell(make):
+class PeepholeLSTM(nn.Module):
+    """An LSTM whose gates see the memory (Gers & Schmidhuber 2000)."""
+
+    def __init__(self):
+        self.W, self.U, self.b = parameter(D, 4 * H), parameter(H, 4 * H), parameter(4 * H)
+        self.p_i, self.p_f, self.p_o = parameter(H), parameter(H), parameter(H)
+
+    def forward(self, x, state):
+        h, c = state
+        i, f, g, o = tr.split(x @ self.W + h @ self.U + self.b, 4)
+        i, f, g = tr.named(i=tr.sigmoid(i + self.p_i * c), f=tr.sigmoid(f + self.p_f * c), g=tr.tanh(g))
+        (c,) = tr.named(c=f * c + i * g)
+        (o,) = tr.named(o=tr.sigmoid(o + self.p_o * c))
+        (h,) = tr.named(h=o * tr.tanh(c))
+        return h, c
+
+
+class MinimalGated(nn.Module):
+    """One gate for all (Zhou, Wu, Zhang & Zhou 2016)."""
+
+    def __init__(self):
+        self.W_f, self.U_f, self.W_h, self.U_h = parameter(D, H), parameter(H, H), parameter(D, H), parameter(H, H)
+
+    def forward(self, x, h):
+        (f,) = tr.named(f=tr.sigmoid(x @ self.W_f + h @ self.U_f))
+        (n,) = tr.named(n=tr.tanh(x @ self.W_h + (f * h) @ self.U_h))
+        (h,) = tr.named(h=(1 - f) * h + f * n)
+        return h
+
+
+class FastWeights(nn.Module):
+    """A matrix as a state, to which each step adds an outer product (Schmidhuber 1992; Ba et al. 2016)."""
+
+    def __init__(self):
+        self.W, self.K, self.V = parameter(D, H), parameter(D, H), parameter(D, H)
+
+    def forward(self, x, state):
+        h, A = state
+        (A,) = tr.named(A=0.9 * A + tr.expand_dims(x @ self.K, 2) * tr.expand_dims(x @ self.V, 1))
+        (h,) = tr.named(h=tr.tanh(x @ self.W + tr.squeeze(tr.expand_dims(h, 1) @ A, 1)))
+        return h, A
+
+
+def own_cell(make, state=zeros):
     def loss(steps):
-        y, _ = double(nn.Recurrent(make()))(sequence(steps), zeros())
+        y, _ = double(nn.Recurrent(make()))(sequence(steps), state())
         return tr.mean(y * y)
 
     return loss
@@ -343,6 +386,9 @@ NETWORKS = {
     "normalised": own_cell(Normalised),
     "sliced": own_cell(Sliced),
     "leaky": own_cell(Leaky),
+    "peephole LSTM": recorded(own_cell(PeepholeLSTM, lambda: (zeros(), zeros()))),
+    "minimal gated": recorded(own_cell(MinimalGated)),
+    "fast weights": recorded(own_cell(FastWeights, lambda: (zeros(), tr.zeros(N, H, H, dtype="float64")))),
     "peephole, recorded": recorded(peephole),
     "gates, recorded": recorded(own_cell(Gates)),
     "LSTM, recorded": recorded(CELLS["LSTM"]),

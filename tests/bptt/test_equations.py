@@ -161,6 +161,25 @@ def test_errors_say_what_is_wrong():
         bptt.equations(CELLS["RNN"](4)).run(W_q=1)
 
 
+def test_an_operation_of_a_user_is_written_but_not_run(monkeypatch):
+    monkeypatch.setattr("tinyrnn.primitive.REGISTRY", dict(REGISTRY))  # which the operation enters
+
+    @tr.primitive.elementwise
+    def cube(xp, x):
+        return x**3
+
+    cube.vjps(lambda g, y, x: g * 3 * x * x)
+    w, h = tr.Parameter(np.array(0.5), name="w"), tr.tensor(np.array(0.7), name="h")
+    for t in range(4):
+        with tr.step(t):
+            (h,) = tr.named(h=cube(w * h))
+    equations = bptt.equations(h)
+    assert "hₜ = cube(pₜ)" in str(equations)
+    check_latex(equations.latex())
+    with pytest.raises(NotImplementedError, match="'cube' is none of tinyrnn's"):
+        equations.run()
+
+
 def test_other_arguments_may_be_tensors_and_lists():
     equations = bptt.equations(CELLS["RNN"](4))
     x = [tr.tensor(numbers(2, 3, seed=t)) for t in range(6)]

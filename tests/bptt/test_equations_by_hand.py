@@ -173,3 +173,23 @@ def test_an_encoder_hands_its_last_state_to_the_decoder():
 
 def test_a_tie_gives_half_the_gradient():
     assert "δq = δu ⊙ [q < 0.5] + 0.5 δu ⊙ [q = 0.5]" in str(bptt.equations(NETWORKS["huber"](10)))
+
+
+OWN = {
+    "peephole LSTM": """
+        δcₜ = δcₜ₊₁ ⊙ fₜ₊₁ + δaᶠₜ₊₁ ⊙ p_f + δaⁱₜ₊₁ ⊙ p_i + δhₜ ⊙ oₜ ⊙ (1 − tanh²(cₜ)) + δaᵒₜ ⊙ p_o""",
+    "minimal gated": """
+        δhₜ = 2/m hₜ + δhₜ₊₁ ⊙ (1 − fₜ₊₁) + δpₜ₊₁ ⊙ fₜ₊₁ + δaᶠₜ₊₁ U_fᵀ
+        δaⁿₜ = δhₜ ⊙ fₜ ⊙ (1 − nₜ²)
+        δpₜ = δaⁿₜ U_hᵀ
+        δaᶠₜ = (δhₜ ⊙ (nₜ − hₜ₋₁) + δpₜ ⊙ hₜ₋₁) ⊙ fₜ ⊙ (1 − fₜ)""",
+    "fast weights": """
+        Aₜ = 0.9 Aₜ₋₁ + xₜ K ⊗ xₜ V
+        aₜ = xₜ W + hₜ₋₁ Aₜ
+        hₜ = tanh(aₜ)""",
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_cells_of_ones_own_read_like_any_other(name):
+    assert OWN[name] in str(bptt.equations(NETWORKS[name](10)))

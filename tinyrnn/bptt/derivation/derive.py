@@ -57,12 +57,13 @@ class Derivation(Reading):
                 if o in self.named and not o.backward:
                     self.definition(o)
             self.results = {leaf: self.read(wire, None) for leaf, wire in zip(self.fold.targets, self.fold.outputs)}
-            for o in self.named.copy():
-                self.definition(o)
+            for o in self.fold.operations:
+                if o in self.named:
+                    self.definition(o)
             if len(self.named) == before:
                 self.needed = self._needed()
                 self.named |= self._repeated() - self._idle
-                self.named |= {of for o in self.named if (of := self._unnamed_value_of(o)) is not None}
+                self.named |= {of for o in tuple(self.named) if (of := self._unnamed_value_of(o)) is not None}
                 self.named |= set(self._parts_of_blocks()) - self._idle
             if len(self.named) == before:
                 needless = self._needless()
@@ -157,7 +158,7 @@ class Derivation(Reading):
         """Names that turned out to be needless: for what has a name already, or is used in one place only."""
         uses = Counter(s.of for e in self.equations() for s in symbols(e) if s.index is None or s.index.steps)
         parts = {part for of_owner in self.blocks.values() for part in of_owner}
-        partners = {self.value_of(o) for o in self.named} | parts | {self.gradient_of.get(part) for part in parts}
+        partners = {self.value_of(o) for o in tuple(self.named)} | parts | {self.gradient_of.get(part) for part in parts}
         views = {o for o in self.named if is_view(self.definition(o)) and not o.initial and o is not self.loss}
         idle = {o for o in self.named - self.authored - partners if uses[o] <= 1 or _is_trivial(self.definition(o))}
         return (views | idle) - self._idle

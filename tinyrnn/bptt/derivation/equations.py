@@ -26,16 +26,21 @@ class Equations:
     ----------
     lengths : dict of str to int
         The lengths of the sequences, {"T": 10}, as they were recorded.
-    arguments : dict of str to array, or to list of arrays
-        What goes in, as it was recorded, by the names that the program uses; an input has an array for each step.
     """
 
     def __init__(self, graph: Graph) -> None:
         self._recurrences = recurrences(Derivation(graph, graph.fold()))
-        names = parameter_names(self._recurrences.leaves, self._recurrences.names.readers)
-        self._program = Program(self._recurrences, names)
         self.lengths: Mapping[str, int] = self._recurrences.lengths
-        self.arguments: Mapping[str, Any] = self._program.arguments
+
+    @cached_property
+    def _program(self) -> Program:
+        names = parameter_names(self._recurrences.leaves, self._recurrences.names.readers)
+        return Program(self._recurrences, names)
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What goes in, as it was recorded, by the names that the program uses; an input has an array for each step."""
+        return self._program.arguments
 
     def __str__(self) -> str:
         return self._text
@@ -76,6 +81,8 @@ class Equations:
         ------
         TypeError
             If there is no argument of that name.
+        NotImplementedError
+            If an operation is none of the library's.
         """
         known = {**self.lengths, **self.arguments}
         unknown = sorted(arguments.keys() - known.keys())

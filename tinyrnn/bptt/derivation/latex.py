@@ -29,7 +29,7 @@ GREEK = {
 class LaTeX(Text):
     """Writes what `Text` writes, in commands of LaTeX."""
 
-    minus, softmax, logarithm = "-", r"\operatorname{softmax}", r"\ln"
+    minus, softmax, softplus, logarithm = "-", r"\operatorname{softmax}", r"\operatorname{softplus}", r"\ln"
     templates = {
         **Text.templates,
         **{
@@ -45,7 +45,7 @@ class LaTeX(Text):
             "abs": (r"\left|{}\right|", 5, 0),
         },
         **{"tanh": (r"\tanh({})", 5, 0), "sigmoid": (r"\sigma({})", 5, 0), "relu": (r"\operatorname{{relu}}({})", 5, 0)},
-        **{"logaddexp": (r"\ln\left(e^{{{}}} + e^{{{}}}\right)", 5, 0, 0), "sign": (r"\operatorname{{sign}}({})", 5, 0)},
+        **{"sign": (r"\operatorname{{sign}}({})", 5, 0)},
         **{
             "maximum": (r"\max({}, {})", 5, 0, 0),
             "minimum": (r"\min({}, {})", 5, 0, 0),
@@ -127,6 +127,9 @@ class LaTeX(Text):
         sign = "-" if e.value < 0 else ""
         return rf"{sign}\frac{{{abs(e.value):g}}}{{{' '.join(self.symbol(Symbol(size)) for size in e.over)}}}", 0 if sign else 5
 
+    def unknown(self, e: Apply) -> tuple[str, int]:
+        return rf"{_word(e.op)}({', '.join(self.write(a) for a in e.args)})", 5
+
     # -- operations that no template can write -------------------------------------------------------------------
 
     def write_mul(self, e: Apply, a: Expression, b: Expression) -> tuple[str, int]:
@@ -134,7 +137,11 @@ class LaTeX(Text):
             return rf"{self.number(a)[0]} \, {self.write(b, 1)}", 1 if a.value >= 0 else 0
         if a.shape == () or b.shape == ():
             return r" \, ".join(self.write(factor, 2) for factor in sorted((a, b), key=lambda factor: factor.shape != ())), 1
-        return rf"{self.write(a, 1)} \odot {self.write(b, 1)}", 1
+        sign = r"\odot" if e.shape in (a.shape, b.shape) else r"\otimes"
+        return rf"{self.write(a, 1)} {sign} {self.write(b, 1)}", 1
+
+    def write_logaddexp(self, e: Apply, a: Expression, b: Expression) -> tuple[str, int]:
+        return super().write_logaddexp(e, a, b)[0].replace("exp(", r"\exp("), 5
 
     def write_square(self, e: Apply, a: Expression) -> tuple[str, int]:
         if is_op(a, "tanh"):
@@ -160,7 +167,7 @@ class LaTeX(Text):
         return rf"\operatorname{{permute}}_{{{','.join(map(str, axes))}}}({self.write(a)})", 5
 
     def over(self, axis: Any, rank: int) -> str:
-        return super().over(axis, rank).replace("ⱼ", "_j").replace("ᵢ", "_i")
+        return super().over(axis, rank).replace("ⱼ", "_j").replace("ᵢ", "_i").replace("ₖ", "_k")
 
     def reduced(self, name: str, e: Apply, a: Expression, axis: Any) -> tuple[str, int]:
         command = rf"\{name}" if name in ("max", "min") else rf"\operatorname{{{name}}}"

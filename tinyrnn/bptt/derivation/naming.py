@@ -110,6 +110,7 @@ class Names:
     # -- blocks: [aⁱ aᶠ aᵍ aᵒ] -----------------------------------------------------------------------------------
 
     def block_labels(self, parts: Iterable[Operation]) -> list[str]:
+        """What each block is for, i, f, g and o; numbers, if that is not told."""
         labels = [self._purpose(part) for part in parts]
         fit = all(label and len(label) <= 3 for label in labels) and len(set(labels)) == len(labels)
         return labels if fit else [str(k) for k in range(1, len(labels) + 1)]
@@ -230,7 +231,8 @@ class Names:
         for base in candidates:
             base, _, block = base.partition("^")
             label = Label(base, block, tag)
-            if all(self._is_free(other, {None}) for other in (label, label._replace(block="", tag=""))):
+            like_a_parameter = not o.name and any(other.base.startswith(f"{base}_") for other in self._taken)  # p beside p_i
+            if not like_a_parameter and all(self._is_free(other, {None}) for other in (label, label._replace(block="", tag=""))):
                 return label
         return Label("v", tag=tag)
 
@@ -272,15 +274,14 @@ class Names:
                 continue
             of = self.derivation.value_of(o)
             if of is not None and of in self.label:
-                self._take(
-                    o, self.label[of]._replace(gradient="δ", step=None), ("δ", of.node.key) if step_of(of) is not None else None
-                )
+                family: Any = None if step_of(of) is None else ("δ", of.node.key)
+                self._take(o, self.label[of]._replace(gradient="δ", step=None), family)
             else:
                 family = o.node.key if step_of(o) is not None else None
                 self._take(o, self._families.get(family) or self._invent(o, self._tag_of.get(loop_of(o), "")), family)
-        for thing in self.derivation.referred:
-            if isinstance(thing, Assembled):
-                self._take(thing, self._invent_free("vuw"))
+        for assembled in self.derivation.assembled.values():
+            if assembled in self.derivation.referred:
+                self._take(assembled, self._invent_free("vuw"))
         for size in self.derivation.sizes.values():
             if size in self.derivation.counted:
                 self._take(size, self._invent_free("nmNk"))

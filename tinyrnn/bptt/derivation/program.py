@@ -87,6 +87,12 @@ class Program(Writer):
         self.loop = Span(PRESENT, PRESENT)
         self.source = self._source()
 
+    def unknown(self, e: Apply) -> tuple[str, int]:
+        raise NotImplementedError(
+            f"equations: the operation {e.op!r} is none of tinyrnn's, so its NumPy code is not known and the equations cannot be "
+            "run; as text and as LaTeX they can be written"
+        )
+
     # -- the function --------------------------------------------------------------------------------------------
 
     def _source(self) -> str:

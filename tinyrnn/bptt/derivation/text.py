@@ -9,7 +9,7 @@ from typing import Any
 from ... import backend
 from ...ops.indexing import ARRAY
 from ...tape import Operation
-from .algebra import PRESENT, Apply, Expression, Index, Number, Span, Symbol, is_op, walk
+from .algebra import PRESENT, Apply, Expression, Index, Number, Span, Symbol, is_number, is_op, walk
 from .naming import Label
 from .recurrences import Equation, Section
 from .rules import apply
@@ -52,7 +52,6 @@ class Text(Writer):
             "tanh": ("tanh({})", 5, 0),
             "sigmoid": ("σ({})", 5, 0),
             "relu": ("relu({})", 5, 0),
-            "logaddexp": ("ln(exp({}) + exp({}))", 5, 0, 0),
         },
         **{"maximum": ("max({}, {})", 5, 0, 0), "minimum": ("min({}, {})", 5, 0, 0), "sign": ("sign({})", 5, 0)},
         **{
@@ -77,7 +76,7 @@ class Text(Writer):
         },
     }
 
-    softmax, logarithm = "softmax", "ln"
+    softmax, softplus, logarithm = "softmax", "softplus", "ln"
 
     def __init__(self, recurrences: Any) -> None:
         super().__init__(recurrences)
@@ -189,6 +188,9 @@ class Text(Writer):
         text = f"{value}/{over}" if len(e.over) == 1 else f"{value}/({over})" if over else value
         return text, 0 if text.startswith("−") else 3 if over else 5
 
+    def unknown(self, e: Apply) -> tuple[str, int]:
+        return f"{e.op}({', '.join(self.write(a) for a in e.args)})", 5
+
     # -- operations that no template can write -------------------------------------------------------------------
 
     def write_mul(self, e: Apply, a: Expression, b: Expression) -> tuple[str, int]:
@@ -196,7 +198,13 @@ class Text(Writer):
             return f"{self.number(a)[0]} {self.write(b, 1)}", 1 if a.value >= 0 else 0
         if a.shape == () or b.shape == ():  # a number times an array, the number first
             return " ".join(self.write(factor, 2) for factor in sorted((a, b), key=lambda factor: factor.shape != ())), 1
-        return f"{self.write(a, 1)} ⊙ {self.write(b, 1)}", 1
+        sign = "⊗" if e.shape not in (a.shape, b.shape) else "⊙"  # both are repeated: each number of one times each of the other
+        return f"{self.write(a, 1)} {sign} {self.write(b, 1)}", 1
+
+    def write_logaddexp(self, e: Apply, a: Expression, b: Expression) -> tuple[str, int]:
+        if is_number(b, 0):
+            return f"{self.softplus}({self.write(a)})", 5
+        return f"{self.logarithm}(exp({self.write(a)}) + exp({self.write(b)}))", 5
 
     def write_square(self, e: Apply, a: Expression) -> tuple[str, int]:
         if isinstance(a, Apply) and a.op == "tanh":
@@ -244,12 +252,13 @@ class Text(Writer):
         return f"permute({self.write(a)}, {', '.join(str(k) for k in axes)})", 5
 
     def over(self, axis: Any, rank: int) -> str:
-        """Σⱼ runs over the last axis, Σᵢ over the first."""
+        """Σⱼ runs over the last axis, Σᵢ over the first, Σₖ over one between them."""
         axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)
         axes = tuple(k % rank for k in axes)
         if axes in ((), tuple(range(rank))):
             return ""
-        return "ⱼ" if axes == (rank - 1,) else "ᵢ" if axes == (0,) else f"_{{{','.join(map(str, axes))}}}"
+        letters = {(rank - 1,): "ⱼ", (0,): "ᵢ", **({(1,): "ₖ"} if rank == 3 else {})}
+        return letters.get(axes) or f"_{{{','.join(map(str, axes))}}}"
 
     def reduced(self, name: str, e: Apply, a: Expression, axis: Any) -> tuple[str, int]:
         return f"{name}{self.over(axis, len(a.shape))}({self.write(a)})", 5
@@ -286,8 +295,8 @@ class Text(Writer):
         rank = len(a.shape)
         if rank > 1 and tuple(e.shape) in (tuple(a.shape[-1:]), (1, a.shape[-1])):
             return f"1ᵀ {self.write(a, 3)}", 2  # the sum of the rows
-        last, first = tuple(e.shape) == (*a.shape[:-1], 1), tuple(e.shape) in (tuple(a.shape[1:]), (1, *a.shape[1:]))
-        axis = rank - 1 if last else 0 if first else None
+        lead = rank - len(e.shape)
+        axis = (*range(lead), *(k for k in range(lead, rank) if e.shape[k - lead] != a.shape[k]))
         return f"Σ{self.over(axis, rank) if rank else ''} {self.write(a, 1)}", 0
 
     def write_count(self, e: Apply, a: Expression, *, axis: Any) -> tuple[str, int]:

@@ -36,9 +36,13 @@ class Writer:
         if special is not None:
             return special(e, *e.args, **e.attrs)
         if e.op not in self.templates:
-            raise NotImplementedError(f"equations: {type(self).__name__} knows no way to write the operation {e.op!r}")
+            return self.unknown(e)
         template, level, *bindings = self.templates[e.op]
         return template.format(*(self.write(a, b) for a, b in zip(e.args, bindings))), level
+
+    def unknown(self, e: Apply) -> tuple[str, int]:
+        """An operation that is none of the library's."""
+        raise NotImplementedError
 
     def parentheses(self, text: str) -> str:
         return f"({text})"
