@@ -54,10 +54,10 @@ Clocks = dict[tuple[str, ...], "count[int]"]  # for each module the numbers of i
 class _Loop:
     """Where a time loop stands: its number, its latest step and that step's clocks, and the way it runs."""
 
-    __slots__ = ("number", "latest", "direction", "clocks")
+    __slots__ = ("number", "latest", "direction", "ended", "clocks")
 
     def __init__(self, step: int) -> None:
-        self.number, self.latest, self.direction = next(_serial), step, 0
+        self.number, self.latest, self.direction, self.ended = next(_serial), step, 0, False
         self.clocks: Clocks = {}
 
     def follows(self, t: int) -> bool:
@@ -65,7 +65,7 @@ class _Loop:
         return t - self.latest in ((1, -1) if self.direction == 0 else (self.direction,))
 
     def go_to(self, t: int) -> None:
-        self.direction, self.latest, self.clocks = t - self.latest, t, {}
+        self.direction, self.latest, self.ended, self.clocks = t - self.latest, t, False, {}
 
 
 class Frame:
@@ -95,14 +95,19 @@ class Frame:
         """The frame of step t of the loop that runs here.
 
         A loop runs forwards or backwards in time, one step after the other; any other step begins a new loop.
-        To come back to the latest step is to go on with it.
+        To come back to the latest step is to go on with it, unless a tape was taken since.
         """
         loop = self._loop
-        if loop is None or (t != loop.latest and not loop.follows(t)):
+        if loop is None or (loop.ended if t == loop.latest else not loop.follows(t)):
             loop = self._loop = _Loop(t)
         elif t != loop.latest:
             loop.go_to(t)
         return Frame(Place(self.place.scope, t, loop.number, self.place.pull), loop.clocks)
+
+    def end_step(self) -> None:
+        """The latest step has been looked at as a whole: a network of one step, run again, is another loop."""
+        if self._loop is not None:
+            self._loop.ended = True
 
 
 _here: ContextVar[Frame | None] = ContextVar("tinyrnn place", default=None)

@@ -2,7 +2,8 @@
 
 from .folding import Fold, fold
 from .keys import Moment
-from .snapshot import Constant, Graph, Node, tape
+from .nodes import Constant, Node
+from .snapshot import Graph, tape
 from .unrolling import Call, faithful, unroll
 from .wires import Affine, At, Delayed, Every, Fixed, Loop, Operation, Past, Straight, Table
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from .keys import Moment
 from .knots import loosen
+from .nodes import Constant, Node
 from .patterns import OUTSIDE, Ago, Patterns, Read, Same, Since, Team, is_sum
 from .report import describe
 from .schedule import schedule
-from .snapshot import Constant, Graph, Node
+from .snapshot import Graph
 from .wires import At, Delayed, Every, Fixed, Loop, Operation, Past, Straight, Table, Wire
 
 

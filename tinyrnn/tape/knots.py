@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .keys import Moment
+from .nodes import Node
 from .schedule import components
-from .snapshot import Node
 from .wires import At, Delayed, Every, Fixed, Operation, Past
 
 Runs = dict[Operation, Mapping[int, Any] | None]

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .nodes import Constant, Node
 from .rules import evaluate, rule, same
-from .snapshot import Constant, Node
 
 OUTSIDE = -1  # the key of nodes that belong to no team
 FAR = 2  # steps between two loops that need more than one example

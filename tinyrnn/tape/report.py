@@ -10,14 +10,14 @@ from .wires import Loop, Operation, Straight
 if TYPE_CHECKING:
     from .folding import Fold
 
-MOST = 6  # of a kind in one line
+MOST, LINES = 6, 24  # of a kind in one line, and lines of a kind
 
 
 def describe(fold: Fold) -> str:
     """What `Fold.describe` returns."""
     nodes, operations = len(fold.homes), len(fold.operations)
     lines = [f"{_count(nodes, 'node')} fold{'s' if nodes == 1 else ''} into {_count(operations, 'operation')}"]
-    lines += [_section(section) for section in fold.sections]
+    lines += _shortened([_section(section) for section in fold.sections])
     if not fold.loops:
         lines.append("nothing repeats: there is no loop over at least two steps recorded with tr.step, as the layers do")
     if fold.strays:
@@ -26,9 +26,18 @@ def describe(fold: Fold) -> str:
         for node, reason in fold.strays.items():
             what = f"{node.name or node.op or 'an array'}{'′' if node.backward else ''}: {reason}"
             reasons.setdefault(what, []).append(node.moment.step if node.moment else -1)
-        for what, steps in reasons.items():
-            lines.append(f"  step{'s' if len(steps) > 1 else ''} {_listed(sorted(set(steps)))}: {what}")
+        lines += _shortened([_stray(what, steps) for what, steps in reasons.items()])
     return "\n".join(lines)
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """The first and the last lines, if there are too many."""
+    left_out = len(lines) - LINES
+    return lines if left_out <= 0 else [*lines[: LINES // 2], f"  … {left_out:,} more …", *lines[-LINES // 2 :]]
+
+
+def _stray(what: str, steps: list[int]) -> str:
+    return f"  step{'s' if len(steps) > 1 else ''} {_listed(sorted(set(steps)))}: {what}"
 
 
 def _section(section: Loop | Straight) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -12,102 +12,13 @@ import numpy
 
 from .. import backend
 from ..autodiff import differentiate, identify, seed_of, shares
-from ..graph import RELEASED, SEVERED, Value, history
-from .keys import Keys, Moment
+from ..graph import RELEASED, SEVERED, Value, here, history
+from .keys import Keys
+from .nodes import Constant, Draft, Node
 from .sums import summed, whole_gradients
 
 if TYPE_CHECKING:
     from .folding import Fold
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A number that an operation was called with.  (A bare array is a leaf: it may differ from step to step.)"""
-
-    value: Any
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Node:
-    """One operation that ran, or (op None) a leaf that was there before.
-
-    Attributes
-    ----------
-    index : int
-        Its position on the tape; inputs come first.
-    op : str or None
-    inputs : tuple of Node and Constant
-        In the order of the arguments.
-    attrs : dict
-        The keyword arguments.
-    shape, dtype
-        Of the result; None for the bundle of an operation with several results, whose readers are all called "part".
-    name : str or None
-    scope : tuple of str
-        The modules that it ran in, the outermost first.
-    step, loop : int or None
-        The time step, counted from 0, and which run through time that step belongs to.
-    ordinal : int
-        Which operation of its module and step it is (of its pullback, if it is a backward one).
-    key : int
-        What it is, apart from when: alike for one operation at the different steps of a loop.
-    moment : Moment or None
-        The run through time and the step to which it belongs: its own, or, outside of the steps, those of what it follows
-        or serves.  ``(loop, sweep, order)`` is the run: which time loop, which backward pass, how many times differentiated.
-    of, into : Node and int, or None
-        A backward operation differentiates the node `of` towards its input number `into`; with `into` None it adds up
-        the shares that arrive at `of`.
-    adjoint : Node or None
-        The node whose whole gradient this one is (if it is that of several, the one at which it first arrives).
-    sweep : int
-        Which recorded backward pass it belongs to, counted from 1; 0 in the forward pass.
-    trainable, differentiable, carried : bool
-        Is it a leaf that training changes?  Does a gradient flow back into it?  Is it a state that a time loop hands on?
-    cut : bool
-        Is it a leaf that stands for what was computed elsewhere: outside a subgraph, or in a history that was cut off?
-    severed : bool
-        Was it cut off from its history by `unchain` or `detach`, so that no gradient flows on?
-    value, gradient : array or None
-        On request.  A gradient is None where none arrives.
-    """
-
-    index: int
-    op: str | None
-    inputs: tuple[Node | Constant, ...]
-    attrs: dict[str, Any]
-    shape: tuple[int, ...] | None
-    dtype: Any
-    name: str | None = None
-    scope: tuple[str, ...] = ()
-    step: int | None = None
-    loop: int | None = None
-    ordinal: int = 0
-    key: int = -1
-    moment: Moment | None = None
-    of: Node | None = None
-    into: int | None = None
-    adjoint: Node | None = None
-    sweep: int = 0
-    trainable: bool = False
-    differentiable: bool = False
-    carried: bool = False
-    cut: bool = False
-    severed: bool = False
-    value: Any = None
-    gradient: Any = None
-
-    @property
-    def backward(self) -> bool:
-        """Does it belong to a backward pass?"""
-        return self.sweep > 0
-
-    def __repr__(self) -> str:
-        when = "" if self.step is None else f" @{self.step}"
-        return f"<{self.index} {self.name or self.op or 'leaf'}{'′' if self.backward else ''}{when}>"
-
-
-# Nodes are filled in before they are frozen: a frozen dataclass takes four times as long, and there may be a million of them.
-_Draft = make_dataclass("_Draft", [(f.name, f.type, f) for f in fields(Node)], eq=False, slots=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,6 +253,7 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False, backwar
     flow, whole = _gradients(outputs[0]) if gradients else ({}, {})
     if backward:
         outputs = (outputs[0], *_recorded_gradients(outputs[0]), *outputs[1:])
+    here().end_step()
     recorded = history(*outputs)
     keys = Keys(recorded)
     same, adjoint = whole_gradients(recorded, keys)
@@ -356,7 +268,7 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False, backwar
         inputs = tuple(nodes[a] if isinstance(a, Value) else _bare(a, nodes, made, keys, values) for a in value.args)
         scope, step, loop, pull = value.place
         bundle = isinstance(value.data, tuple)
-        node = nodes[value] = _Draft(
+        node = nodes[value] = Draft(
             index=len(made),
             op=value.op and value.op.name,
             inputs=inputs,
@@ -400,7 +312,7 @@ def _bare(a: Any, nodes: dict[Any, Node], made: list[Node], keys: Keys, values: 
     if getattr(a, "ndim", 0) == 0:
         return Constant(a)
     if id(a) not in nodes:
-        node = nodes[id(a)] = _Draft(
+        node = nodes[id(a)] = Draft(
             index=len(made),
             op=None,
             inputs=(),

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from ..autodiff import identify
 from ..graph import Value
-from .snapshot import Graph, Node
+from .nodes import Node
+from .snapshot import Graph
 
 
 @dataclass(frozen=True, eq=False)

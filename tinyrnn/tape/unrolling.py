@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .folding import Fold
+from .nodes import Constant
 from .rules import counts, evaluate, same
-from .snapshot import Constant, Graph
+from .snapshot import Graph
 from .wires import At, Delayed, Every, Fixed, Operation, Past, Table, Wire
 
 Instance = tuple[Operation, int | None]  # an operation at one step, or one that runs once

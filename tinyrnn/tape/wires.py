@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .snapshot import Constant, Node
+from .nodes import Constant, Node
 
 
 @dataclass(frozen=True, slots=True)
