@@ -118,7 +118,7 @@ def test_flow_plots_on_request(run, tmp_path):
         ("unroll --cell mycells:Pair", "without a method initial_state(self, batch, dtype, device)"),
         ("unroll --cell mycells:Leaky --layers 2", "--layers and --bidirectional are for rnn, lstm and gru"),
         ("unroll -o a.jpg", "the suffix says what to write"),
-        ("unroll --passes both --view rolled", "draw them unrolled"),
+        ("unroll --passes both --view rolled", "view='rolled'"),
         ("unroll -o nowhere/a.svg", "nowhere/a.svg: no such file or directory"),
         ("explore -o page.svg", "its name ends in .html"),
         ("flow --cells ,", "--cells names no cell"),
