@@ -189,7 +189,6 @@ class Random(nn.Module):
 
 
 @settings(max_examples=25, deadline=None)
-@np.errstate(all="ignore")  # a random cell may well explode
 @given(
     choices=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 20), st.integers(0, 20)), min_size=2, max_size=8),
     steps=st.integers(2, 9),
@@ -197,6 +196,7 @@ class Random(nn.Module):
     layers=st.integers(1, 2),
     reverse=st.booleans(),
 )
+@np.errstate(all="ignore")  # a random cell may well explode
 def test_random_cells_fold_faithfully(choices, steps, every, layers, reverse):
     def graph(steps):
         xs = [tr.tensor(np.full((N, H), 0.1 * t)) for t in range(steps)]
