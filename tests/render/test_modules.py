@@ -67,7 +67,25 @@ def translator(steps):
     return Translator()(np.random.default_rng(0).integers(6, size=(steps, N)))
 
 
-OWN = {"deep": deep, "translator": translator}
+class Stacks(nn.Module):
+    """Two stacks of layers, one above the other."""
+
+    def __init__(self):
+        self.lower, self.upper = nn.LSTM(D, H, 2, dropout=0.2), nn.GRU(H, H, 2)
+        self.head = nn.Linear(H, 2)
+
+    def forward(self, x):
+        y, _ = self.lower(x)
+        z, _ = self.upper(y)
+        return tr.mean(self.head(z) ** 2)
+
+
+def stacks(steps):
+    tr.manual_seed(0)
+    return Stacks()(sequence(steps))
+
+
+OWN = {"deep": deep, "translator": translator, "stacks": stacks}
 
 
 def cell_of(loss, level="primitives"):
@@ -99,8 +117,9 @@ def test_nothing_overlaps(model, options):
         (MODELS["stepwise_scores"], ["Embedding", "GRUCell", "Linear"]),
         (deep, ["candidate", "first", "first", "gate", "out", "second", "second"]),
         (translator, ["0", "1", "head", "layer0", "layer1"]),
+        (stacks, ["layer0", "layer0", "layer1", "layer1", "lower", "upper"]),
     ],
-    ids=["lstm", "own_cell", "lstm2", "own_modules", "stepwise_scores", "deep", "translator"],
+    ids=["lstm", "own_cell", "lstm2", "own_modules", "stepwise_scores", "deep", "translator", "stacks"],
 )
 def test_which_modules_have_a_frame(model, expected):
     assert names(model(3)) == expected
@@ -109,6 +128,7 @@ def test_which_modules_have_a_frame(model, expected):
 def test_boxes_and_what_has_become_an_affine_map_have_none():
     assert names(MODELS["lstm2"](3), "cells") == names(MODELS["stepwise_scores"](3), "cells") == []
     assert names(MODELS["own_modules"](3), "gates") == []
+    assert names(stacks(3), "cells") == ["lower", "upper"]  # around the boxes of their layers
 
 
 def test_frames_outside_the_loop():
@@ -120,7 +140,7 @@ def test_frames_outside_the_loop():
     assert sorted(label.text for label in labels) == ["W", "W", "b", "b"] and not any(label.sub for label in labels)
 
 
-@pytest.mark.parametrize("model", [MODELS["lstm2"], MODELS["own_modules"], deep, translator])
+@pytest.mark.parametrize("model", [MODELS["lstm2"], MODELS["own_modules"], deep, translator, stacks])
 def test_each_module_holds_its_own_marks_and_nothing_else(model):
     picture, _, _ = render.compose(tr.tape(model(3)), Options())
     cell = Unrolled(picture).cells[0]
@@ -133,7 +153,7 @@ def test_each_module_holds_its_own_marks_and_nothing_else(model):
             assert inside if place[: len(module)] == module else outside
 
 
-@pytest.mark.parametrize("model", [deep, translator])
+@pytest.mark.parametrize("model", [deep, translator, stacks])
 def test_frames_nest_or_lie_apart(model):
     frames = cell_of(model(3)).frames
     for one, (a0, b0, a1, b1) in frames.items():

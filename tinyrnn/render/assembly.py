@@ -12,9 +12,10 @@ from collections.abc import Collection
 from . import curve, records, style
 from .cell import PORT, Block, Cell, Edge, Size, sizes_of, weight
 from .curve import Point
+from .frames import titles
 from .nested import INSET, TITLE, TITLE_SIZE, Plan, in_reading_order, moved
 from .picture import Link, Mark, Scope, Slot
-from .storeys import Storeys, assign
+from .storeys import Ends, Storeys, assign, wings
 
 LANE, GAP = 7.0, 12.0  # between two arrows, and around a module
 _INPUT, _SMALL = (27.0, style.HEIGHT), (16.0, 2.0)  # the size of a port: in a module that of an input
@@ -41,11 +42,13 @@ def lay_out(marks: list[Mark], recurrent: list[Link], inside: list[Link], framed
     edges: dict[Edge, int] = {}
     for link in inside:
         edges.setdefault((link.tail.slot, link.head.slot), weight(link))
-    plan = Plan({mark.slot: _scope(mark) for mark in marks}, framed, records.of(marks))
+    scope, fields = {mark.slot: _scope(mark) for mark in marks}, records.of(marks)
     storeys = assign(marks, edges, [link.tail for link in recurrent])
     if storeys is None:
-        return plan.lay_out(Block(in_reading_order(sizes, edges), edges, left, right))
-    return _House(sizes, edges, storeys, left, right, plan).build()
+        return Plan(scope, framed, fields).lay_out(Block(in_reading_order(sizes, edges), edges, left, right))
+    wide = wings(storeys, scope, framed)
+    plan = Plan(scope, set(framed).difference(wide), fields)
+    return _House(sizes, edges, storeys, left, right, plan, {module: ends for module, ends in wide.items() if ends}).build()
 
 
 def _sides(recurrent: list[Link], sizes: dict[Slot, Size]) -> tuple[set[Slot], set[Slot]]:
@@ -76,13 +79,14 @@ class _House:
         left: set[Slot],
         right: set[Slot],
         plan: Plan,
+        wings: dict[Scope, Ends],
     ) -> None:
-        self.plan = plan
+        self.plan, self.wings = plan, wings
         self.sizes, self.edges, self.left, self.right = sizes, edges, left, right
         self.modules, self.of = storeys.modules, storeys.of
         self.between = [edge for edge in edges if self.of[edge[0]] != self.of[edge[1]]]
         self.trunks: list[Trunk] = list(dict.fromkeys((tail, self.of[head]) for tail, head in self.between))
-        self.titles = plan.titles
+        self.titles = titles([*plan.titles, *wings])
 
     def build(self) -> Cell:
         self.floors = [self.floor(number) for number in range(len(self.modules))]
@@ -90,12 +94,19 @@ class _House:
         passing = [trunk for trunk in self.trunks if self.passes(trunk)]
         self.shafts = {trunk: self.wide + LANE * (i + 1) for i, trunk in enumerate(passing)}
         self.cell = Cell(self.wide + (LANE * (len(passing) + 1) if passing else 0.0), 0.0, {}, self.sizes)
+        self.bottoms: dict[Scope, float] = {}  # of the frames around several storeys
         self.lanes: dict[tuple[Trunk, int], float] = {}  # at which height a trunk crosses the gap below a storey
         for number in range(len(self.modules)):
             self.put(number)
         for edge in self.between:
             self.connect(*edge)
+        self.cell.frames = dict(sorted(self.cell.frames.items(), key=lambda item: len(item[0])))  # the outer ones lie below
         return self.cell
+
+    def inset(self, module: Scope, number: int) -> float:
+        """How far the frame of a module in a storey is from the edges of the step: there may be others around it."""
+        around = [wing for wing, (first, last) in self.wings.items() if first <= number <= last and len(wing) < len(module)]
+        return INSET * (1 + len(around))
 
     def passes(self, trunk: Trunk) -> bool:
         """Is there a storey between?"""
@@ -126,12 +137,15 @@ class _House:
     def room(self, number: int) -> float:
         """How wide a storey is, with the name of its module beside the arrows that leave it."""
         floor, module = self.floors[number], self.modules[number]
-        if module is None or not self.framed(number):
-            return floor.width
+        names = [self.titles[wing] for wing, (_, last) in self.wings.items() if last == number]
+        names += [self.titles[module]] if module and self.framed(number) else []
+        wide = floor.width + 2 * (self.inset(module or (), number) - INSET)
+        if not names:
+            return wide
         exits = [floor.way_up(slot)[-1][0] for slot, _ in self.trunks if self.of[slot] == number]
-        name = 2 * INSET + style.text_width(self.titles[module], TITLE_SIZE) * 1.1 + 12.0
+        name = 2 * INSET + max(style.text_width(name, TITLE_SIZE) for name in names) * 1.1 + 12.0
         least = min((x - name for x in exits), default=0.0)
-        return floor.width if least >= 0 or all(x + name < floor.width for x in exits) else floor.width - 2 * least
+        return wide if least >= 0 or all(x + name < floor.width for x in exits) else wide - 2 * least
 
     def put(self, number: int) -> None:
         """Set a storey down on those below, with a gap for the arrows between them."""
@@ -141,6 +155,9 @@ class _House:
         y = self.cell.height
         self.lanes |= {(trunk, number): y + 2.0 + LANE * i for i, trunk in enumerate(crossing)}
         y += LANE * max(0, len(crossing) - 1) + (GAP / 2 if module else 0.0) + (4.0 if number else 0.0)
+        for wing in sorted((wing for wing, ends in self.wings.items() if ends[0] == number), key=len):
+            self.bottoms[wing] = y
+            y += GAP / 2
         x = self.left_edge(number)
         floor.centre = {slot: (cx + x, cy + y) for slot, (cx, cy) in floor.centre.items()}
         floor.curves = {edge: curve.moved(chain, x, y) for edge, chain in floor.curves.items()}
@@ -149,8 +166,12 @@ class _House:
         top = y + floor.height
         if module and self.framed(number):
             top += TITLE
-            self.cell.frames[module] = INSET, y, self.wide - INSET, top
+            inset = self.inset(module, number)
+            self.cell.frames[module] = inset, y, self.wide - inset, top
         self.cell.frames |= {inner: moved(frame, x, y) for inner, frame in floor.frames.items()}
+        for wing in sorted((wing for wing, ends in self.wings.items() if ends[1] == number), key=len, reverse=True):
+            top, inset = top + TITLE, self.inset(wing, number)
+            self.cell.frames[wing] = inset, self.bottoms[wing], self.wide - inset, top
         self.cell.height = top + GAP / 2
 
     def left_edge(self, number: int) -> float:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from . import notation
-from .picture import Link, Mark, Picture, Scope, Slot
+from .picture import Link, Mark, Part, Picture, Scope, Slot
 
 _BARE = {"module", "state", "input"}  # roles that show nothing of how a module works, and operations that do not
 _PLUMBING = {"stack", "concatenate", "where"}
@@ -18,13 +18,17 @@ _PLUMBING = {"stack", "concatenate", "where"}
 
 def with_frames(picture: Picture) -> Picture:
     """The picture with its frames chosen, and with parameters told apart that share a name and a frame."""
-    framed: set[Scope] = set()
-    for marks in _columns(picture.marks):
+    parts: dict[Part, list[Mark]] = defaultdict(list)
+    for mark in picture.marks:
+        if not mark.initial:
+            parts[mark.part].append(mark)
+    framed = {}
+    for part, marks in parts.items():
         slots = {mark.slot for mark in marks}
         edges = {(link.tail.slot, link.head.slot) for link in picture.links if _inside(link, slots)}
-        framed |= _framed(marks, edges)
-    _tell_apart(picture.marks, framed)
-    return picture._replace(framed=frozenset(framed))
+        framed[part] = _framed(marks, edges)
+        _tell_apart(marks, framed[part])
+    return picture._replace(framed=framed)
 
 
 def innermost(scope: Scope, framed: Collection[Scope]) -> Scope:
@@ -43,15 +47,6 @@ def titles(framed: Iterable[Scope]) -> dict[Scope, str]:
     return {scope: notation.cut(".".join(scope[len(outer[scope]) or common :]), notation.LONGEST_TITLE) for scope in framed}
 
 
-def _columns(marks: list[Mark]) -> list[list[Mark]]:
-    """The marks that are laid out together: those of all steps of an axis, and those before and after."""
-    columns: dict[tuple, list[Mark]] = defaultdict(list)
-    for mark in marks:
-        if not mark.initial:
-            columns[mark.axis, mark.column if isinstance(mark.column, str) else None].append(mark)
-    return list(columns.values())
-
-
 def _inside(link: Link, slots: set[Slot]) -> bool:
     return link.tail.where == link.head.where and not link.over and link.tail.slot in slots and link.head.slot in slots
 
@@ -61,13 +56,14 @@ def _framed(marks: list[Mark], edges: set[tuple[Slot, Slot]]) -> set[Scope]:
     members: dict[Scope, set[Slot]] = defaultdict(set)
     computed = {mark.slot for mark in marks if mark.node.op}
     telling = {mark.slot for mark in marks if mark.node.op not in _PLUMBING and mark.node.op and mark.role not in _BARE}
+    boxes = {mark.slot for mark in marks if mark.role == "module"}
     for mark in marks:
         for depth in range(1, len(mark.scope) + 1):
             members[mark.scope[:depth]].add(mark.slot)
     wanted = {
         scope
         for scope, slots in members.items()
-        if len(slots) > 1 and slots & telling and computed - slots and _is_convex(slots, edges)
+        if len(slots) > 1 and (slots & telling or len(slots & boxes) > 1) and computed - slots and _is_convex(slots, edges)
     }
     same = {scope for scope in wanted if any(other[:-1] == scope and members[other] == members[scope] for other in wanted)}
     return wanted - same

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..tape import Node
@@ -11,6 +13,7 @@ BEFORE, AFTER = "before", "after"  # the columns of what runs before the time lo
 
 Column = int | str
 Where = tuple[int, Column]  # a time axis and a column of it
+Part = tuple[int, str | None]  # what is laid out together: all steps of a time axis (None), or what runs before or after them
 Slot = tuple
 Scope = tuple[str, ...]  # a module, by the names on the way to it
 Use = tuple[Node, Node]  # an argument, and the result that was computed from it
@@ -93,6 +96,11 @@ class Mark:
     def where(self) -> Where:
         """The column that it stands in."""
         return self.axis, self.column
+
+    @property
+    def part(self) -> Part:
+        """What it is laid out with."""
+        return self.axis, self.column if isinstance(self.column, str) else None
 
     @property
     def title(self) -> str:
@@ -181,4 +189,4 @@ class Picture(NamedTuple):
     marks: list[Mark]
     links: list[Link]
     axes: tuple[Axis, ...] = ()
-    framed: frozenset[Scope] = frozenset()  # the modules that get a frame
+    framed: Mapping[Part, Collection[Scope]] = MappingProxyType({})  # the modules of each part that get a frame

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .cell import Edge
 from .picture import Mark, Scope, Slot
+
+Ends = tuple[int, int]  # the first and the last storey of something
 
 
 @dataclass
@@ -42,6 +44,21 @@ def assign(marks: list[Mark], edges: Iterable[Edge], beginnings: list[Mark]) -> 
         return None
     used = sorted(set(storey.values()))
     return Storeys([cells[i // 2] if i % 2 else None for i in used], {slot: used.index(i) for slot, i in storey.items()})
+
+
+def wings(storeys: Storeys, scope: Mapping[Slot, Scope], framed: Iterable[Scope]) -> dict[Scope, Ends | None]:
+    """The framed modules that extend over several storeys, each with the first and the last one.
+
+    None if something that does not belong to it stands between: then no frame can be drawn around it.
+    """
+    found: dict[Scope, Ends | None] = {}
+    for module in framed:
+        own = {storeys.of[slot] for slot, inner in scope.items() if inner[: len(module)] == module}
+        if len(own) > 1:
+            ends = min(own), max(own)
+            others = [s for s, inner in scope.items() if inner[: len(module)] != module and ends[0] <= storeys.of[s] <= ends[1]]
+            found[module] = None if any(scope[slot] or slot[1] != "input" for slot in others) else ends
+    return found
 
 
 def _cells(marks: list[Mark]) -> list[Scope]:

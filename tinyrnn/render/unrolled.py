@@ -67,7 +67,7 @@ class Unrolled:
         marks = [m for m in self.marks if m.axis == axis.number and isinstance(m.column, int) and not m.initial]
         links = [link for link in self.links if link.tail.axis == link.head.axis == axis.number]
         inside = [link for link in links if not leaves(link) and isinstance(link.head.column, int)]
-        cell = lay_out(marks, [link for link in links if link.recurrent], inside, self.framed)
+        cell = lay_out(marks, [link for link in links if link.recurrent], inside, self.framed.get((axis.number, None), ()))
         dig(cell, marks)
         return cell
 
@@ -94,7 +94,8 @@ class Unrolled:
 
     def _lay_out_block(self, marks: list[Mark]) -> Cell:
         where = marks[0].where
-        return lay_out(marks, [], [k for k in self.links if k.tail.where == k.head.where == where], self.framed)
+        inside = [link for link in self.links if link.tail.where == link.head.where == where]
+        return lay_out(marks, [], inside, self.framed.get(marks[0].part, ()))
 
     def _spread_out(self) -> None:
         """Set the columns side by side."""
