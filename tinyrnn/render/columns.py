@@ -11,6 +11,7 @@ from .curve import Point
 from .picture import AFTER, BEFORE, Link, Mark, Slot, Where
 
 CLEARANCE = 6.0  # between two beginnings, one above the other
+ABOVE = 7.0  # from one arrow over a row to the next
 
 
 @dataclass
@@ -38,8 +39,12 @@ class Place:
         (x, y), (wide, high) = self.centre(slot), self.cell.size[slot]
         if self.cell.clear(slot, side):
             return [(x + side * wide / 2, y + shift)]
+        nearer = sorted(
+            (s for s in self.cell.row(slot) if (self.centre(s)[0] - x) * side > 0), key=lambda s: self.centre(s)[0] * side
+        )
+        over = sum(s[1] == "state" for s in nearer[:-1])  # these leave over the row, too, and the last one beside it
         x += side * wide / 4
-        return [(x, y + high * 0.43), (x, self.y + self.cell.channel(slot, +1) + 7.0)]
+        return [(x, y + high * 0.43), (x, self.y + self.cell.channel(slot, +1) + 7.0 + ABOVE * min(over, 2))]
 
     def entrance(self, slot: Slot, side: int, lane: int, shift: float = 0.0) -> list[Point]:
         """Into a mark from its left (−1) or right (+1); from under its row, if something stands in the way."""
