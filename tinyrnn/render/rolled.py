@@ -1,7 +1,6 @@
 """The rolled drawing: one step for all of them, and a delay for everything that it hands to another step.
 
-z⁻¹  what the step before has computed
-z⁺¹  what the step after has computed, where time runs backwards
+z⁻¹ stands for what the step before has computed, z⁺¹, where time runs backwards, for what the step after has computed.
 """
 
 from __future__ import annotations
