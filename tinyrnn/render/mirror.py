@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from .. import backend
 from . import curve, style
 from .adjoints import Adjoints
 from .curve import Chain
@@ -71,9 +72,8 @@ class Mirror:
             link = self.links.get(arrow.ends) if arrow.ends else None
             if link in self.norms:
                 drawing.arrows.append(self.arrow(link, arrow.chain))
-        drawing.texts = [
-            t._replace(y=self.y(t.y)) for t in self.forward.texts if t.y > 0 or not self.over
-        ]  # one "t = 1" is enough
+        texts = [t for t in self.forward.texts if t.y > 0 or not self.over]  # one "t = 1" is enough
+        drawing.texts = [t._replace(y=self.y(t.y)) for t in texts]
         self.turn(drawing)
         return drawing
 
@@ -138,5 +138,5 @@ class Mirror:
 def _beginning(mark: Mark) -> str:
     """What is written where the backward pass begins."""
     node = mark.node
-    seed = node.shape == () and node.gradient is not None and float(node.gradient) == 1.0
+    seed = node.shape == () and node.gradient is not None and float(backend.to_host(node.gradient)) == 1.0
     return f"∂{mark.title}/∂{mark.title} = 1" if seed else f"∂L/∂{mark.title}"
