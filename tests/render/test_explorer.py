@@ -176,7 +176,7 @@ def test_a_click_lights_up_ancestors_the_gradients_way_or_all_steps(visit):
     lit = page.locator(".mark.lit").evaluate_all("marks => marks.map(mark => mark.getAttribute('aria-label'))")
     assert "L, loss" in lit and "c 2, state" in lit and lit.count("W x, parameter") == 1 and "x 1, input" not in lit
     mark(page, "W h, parameter", 1).click()
-    page.get_by_role("radio", name="All steps").click()
+    page.get_by_role("button", name="All steps").click()
     lit = page.locator(".mark.lit").evaluate_all("marks => marks.map(mark => mark.getAttribute('aria-label'))")
     assert lit.count("W h, parameter") == 3 and lit.count("@, arithmetic") == 3 and len(lit) == 6
     page.keyboard.press("Escape")
@@ -272,7 +272,7 @@ def test_a_long_sequence_opens_folded_and_unfolds(visit):
     page.keyboard.press("f")
     assert count(page, ".mark.state") == 102 and not page.locator("#note").is_visible()
     assert len([text for text in times() if text.startswith("t = ")]) == 50
-    page.get_by_role("radio", name="Folded", exact=True).click()
+    page.get_by_role("button", name="Folded", exact=True).click()
     assert count(page, ".mark.state") == 10
     page.keyboard.press("End")
     assert page.locator("#pile-words").get_attribute("data-count") == "50"
@@ -282,8 +282,8 @@ def test_levels_of_detail(visit):
     page = visit("lstm3")
     page.keyboard.press("Home")
     page.keyboard.press("l")
-    assert count(page, ".mark.gate") == 12 and page.get_by_role("radio", name="Gates").get_attribute("aria-checked") == "true"
-    page.get_by_role("radio", name="Cells").click()
+    assert count(page, ".mark.gate") == 12 and page.get_by_role("button", name="Gates").get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="Cells", exact=True).click()
     assert count(page, ".mark.module") == 3 and count(page, ".mark.parameter") == 0
     positions = []
     while not positions or positions[-1] != "Both passes are complete.":
@@ -312,7 +312,7 @@ def test_graphs_without_states(visit, name):
 def test_both_passes_as_one_network(visit, files):
     page = visit("lstm3")
     page.keyboard.press("Home")
-    page.get_by_role("radio", name="Both passes").click()
+    page.get_by_role("button", name="Both passes").click()
     assert count(page, ".mark.share") == 9 and count(page, ".mark.share.pending") == 9
     page.keyboard.press("b")
     assert count(page, ".mark:not(.backside).pending") == 0

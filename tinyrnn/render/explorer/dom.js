@@ -42,8 +42,8 @@ const count = (number) => number.toLocaleString("en");
 // A choice between a few things: buttons of which one is pressed.  Returns what presses one, with or without its effect.
 function choices(host, options, chosen, choose) {
   const buttons = options.map(([value, text, title]) =>
-    element("button", { type: "button", role: "radio", title, "data-value": value, onclick: () => select(value) }, text));
-  const show = (value) => buttons.forEach((button) => button.setAttribute("aria-checked", String(button.dataset.value === String(value))));
+    element("button", { type: "button", title, "data-value": value, onclick: () => select(value) }, text));
+  const show = (value) => buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.value === String(value))));
   function select(value) {
     show(value);
     choose(value);

@@ -29,7 +29,7 @@ const LIGHTS = {
     const carries = (link) => link.back !== null;
     const from = reach(mark.number, (i) => scene.outOf[i].filter(carries), "to");
     const to = reach(mark.number, (i) => scene.into[i].filter(carries), "from");
-    return { marks: from.marks.union(to.marks), links: from.links.union(to.links) };
+    return { marks: new Set([...from.marks, ...to.marks]), links: new Set([...from.links, ...to.links]) };
   },
 
   steps(scene, mark) {
@@ -51,5 +51,4 @@ function light(scene, mark, mode) {
     link.forth.classList.toggle("lit", on);
     link.back?.classList.toggle("lit", on);
   });
-  return lit ? lit.marks.size : 0;
 }

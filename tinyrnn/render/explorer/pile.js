@@ -16,7 +16,7 @@ class Pile {
     this.words = element("p", { class: "facts", id: "pile-words" });
     this.maps = element("div", { class: "pair" });
     this.logarithmic = false;
-    const scale = element("div", { class: "switch", role: "radiogroup", "aria-label": "Scale" });
+    const scale = element("div", { class: "switch", role: "group", "aria-label": "Scale" });
     choices(scale, [["linear", "linear"], ["log", "log"]], "linear", (chosen) => this.rescale(chosen === "log"));
     host.append(this.title, element("div", { class: "line" }, this.chooser(), scale), this.chart, this.axis, this.words, this.maps);
     this.chart.addEventListener("pointermove", (event) => this.point(event));
@@ -26,7 +26,7 @@ class Pile {
   // A few weights are buttons, many are a list.
   chooser() {
     if (data.weights.length <= 5) {
-      const tabs = element("div", { class: "switch", role: "radiogroup", "aria-label": "Weight" });
+      const tabs = element("div", { class: "switch", role: "group", "aria-label": "Weight" });
       this.select = choices(tabs, data.weights.map((weight, i) => [i, formula(symbolOf(weight.node))]), 0, (i) => this.choose(i)).select;
       return tabs;
     }
@@ -84,7 +84,6 @@ class Pile {
     const place = this.chart.getBoundingClientRect();
     const k = Math.floor(((event.clientX - place.left) / place.width) * this.uses.length);
     const share = this.uses[Math.max(0, Math.min(this.uses.length - 1, k))];
-    this.words.title = "";
     this.chart.replaceChild(shape("title", {}, `${share.step === null ? "" : `t = ${share.step + 1}: `}‖share‖ ${digits(share.norm)}, norm of the sum from here to the end ${digits(share.sum_norm)}`),
       this.chart.querySelector("title") ?? this.chart.insertBefore(shape("title"), this.chart.firstChild));
   }
