@@ -93,12 +93,12 @@ def crossings(one, other):
 @needs_dot
 @pytest.mark.slow
 def test_as_calm_as_dot(monkeypatch):
-    """All cells that the models need, each once: not more crossings, not longer arrows, fewer bends, no larger."""
+    """All cells that the models need, each once: in sum not more crossings, no longer arrows, fewer bends, no larger."""
     tasks, lay_out = {}, layout.lay_out
     monkeypatch.setattr(layout, "lay_out", lambda task: tasks.setdefault(task, lay_out(task)))
     for model in MODELS.values():
         tr.tape(model(3)).dot()
-    tasks = {task: done for task, done in tasks.items() if len(task.outlines) >= 7}
+    tasks = {task: done for task, done in tasks.items() if len(task.outlines) >= 7 and not task.joints}  # which dot lacks
     ours = np.array([measures(task, done) for task, done in tasks.items()])
     dots = np.array([measures(task, laid_out_by_dot(task)) for task in tasks])
     print(f"\n{len(tasks)} cells    crossings   length   turns (degrees)   area (square points)")

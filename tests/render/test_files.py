@@ -146,7 +146,7 @@ def test_svg_and_dot_need_no_graphviz(name, no_graphviz):
 
 @pytest.mark.parametrize("suffix", ["pdf", "png"])
 def test_without_an_engine(graph, no_graphviz, suffix, tmp_path):
-    with pytest.raises(RuntimeError, match=rf'paints \.{suffix}.* pip install "tinyrnn\[demos\]"; \.svg needs neither'):
+    with pytest.raises(RuntimeError, match=rf'paints \.{suffix}.* pip install "tinyrnn\[demos\]"; \.svg and \.html need neither'):
         graph.render(tmp_path / f"out.{suffix}")
     assert list(tmp_path.iterdir()) == []
 

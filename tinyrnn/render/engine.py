@@ -37,7 +37,7 @@ def _command(form: str) -> list[str]:
         return [sys.executable, "-P", "-c", _PYGRAPHVIZ, _PROGRAM, form]
     raise RuntimeError(
         f"Graphviz paints .{form}, and there is neither its program `dot` nor the package pygraphviz, which brings it along: "
-        'pip install "tinyrnn[demos]"; .svg needs neither'
+        'pip install "tinyrnn[demos]"; .svg and .html need neither'
     )
 
 
