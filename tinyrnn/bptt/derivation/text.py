@@ -87,18 +87,14 @@ class Text(Writer):
 
     def __str__(self) -> str:
         r = self.recurrences
-        lines = [f"{tag} {module}" for tag, module in ((self.raised(tag), module) for tag, module in self.names.tags.items())]
-        lines = [", ".join(lines)] * bool(lines)
-        for heading, sections in (
-            ("Forward", [s for s in r.sections if not s.backward]),
-            ("Backward, δv = ∂L/∂v", [s for s in r.sections if s.backward]),
-        ):
-            body = [line for section in sections for line in self.section(section)]
-            if heading == "Forward" and (not isinstance(r.loss, Symbol) or r.loss.index is not None):
-                body.append(f"L = {self.write(r.loss)}")
-            if body:
-                lines += [heading, *(INDENT + line for line in body)]
-        lines += ["Gradients", *(INDENT + self.equation(e) for e in r.gradients)]
+        tags = ", ".join(f"{self.raised(tag)} {module}" for tag, module in self.names.tags.items())
+        forward, backward = ([line for s in r.sections if s.backward == of for line in self.section(s)] for of in (False, True))
+        if not isinstance(r.loss, Symbol) or r.loss.index is not None:
+            forward.append(f"L = {self.write(r.loss)}")
+        gradients = [self.equation(e) for e in r.gradients]
+        lines = [tags] * bool(tags)
+        for heading, body in (("Forward", forward), ("Backward, δv = ∂L/∂v", backward), ("Gradients", gradients)):
+            lines += [heading, *(INDENT + line for line in body)] if body else []
         return "\n".join(lines)
 
     def section(self, section: Section) -> Iterator[str]:
