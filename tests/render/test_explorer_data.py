@@ -214,6 +214,14 @@ def test_fifty_steps_of_an_lstm_are_less_than_three_megabytes():
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "https://" not in page
 
 
+def test_only_the_unrolled_network_is_a_page(tmp_path):
+    graph = tr.tape(MODELS["rnn"](3))
+    for view in ("rolled", "pair"):
+        with pytest.raises(ValueError, match=r"\.svg, \.pdf or \.png"):
+            graph.render(tmp_path / "page.html", view=view)
+    assert not list(tmp_path.iterdir())
+
+
 def test_arrays_on_a_gpu_come_to_the_host(fake_cupy):
     w, h = tr.Parameter(fake_cupy.ones((3, 3)), name="w"), tr.tensor(fake_cupy.ones((2, 3)))
     for t in range(3):

@@ -163,7 +163,7 @@ class Graph:
         return fold(self)
 
     def render(self, path: str, **options: Any) -> str:
-        """Draw the unrolled graph into a file; the suffix picks svg, pdf or png (see `tinyrnn.render.render`).
+        """Draw the unrolled graph into a file; the suffix picks svg, pdf, png or html (see `tinyrnn.render.render`).
 
         Examples
         --------

@@ -17,5 +17,12 @@ def html(graph: Graph, options: Options) -> str:
     """The text of a page that shows a graph; it needs no network, no server, and no other file.
 
     Of the options `level`, `passes` and `fold` choose what it opens with; values, shapes and gradients are always there.
+
+    Raises
+    ------
+    ValueError
+        If another view than the unrolled one is asked for.
     """
+    if options.view != "unrolled":
+        raise ValueError(f"view={options.view!r} is drawn into .svg, .pdf or .png: an .html page shows the network unrolled")
     return page(explain(graph, options))

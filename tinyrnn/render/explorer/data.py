@@ -24,7 +24,7 @@ def explain(graph: Graph, options: Options) -> Json:
     Without a scalar output, or without anything to train, there is no backward pass: `missing` says why.
     """
     graph, missing = _with_gradients(graph)
-    drawn = album(graph, replace(options, gradients=not missing, values=False, shapes=False, view="unrolled"))
+    drawn = album(graph, replace(options, gradients=not missing, values=False, shapes=False))
     shown = nodes_of(graph, drawn.pictures)
     cells = max(16, min(LARGEST_MAP, CELLS // max(1, 2 * len(shown))))
     backward = None if missing else Backward(graph, shown, CELLS)
