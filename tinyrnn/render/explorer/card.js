@@ -44,12 +44,14 @@ function facts(node, mark) {
     node.name?.length > 9 ? `“${node.name}”` : null,
     several ?? (node.op ? OPERATIONS[node.op] ?? node.op : node.trainable ? "a weight, shared by all steps" : "given"),
   ];
-  return element("p", { class: "facts" }, [...what, ...where(node)].filter(Boolean).join("  ·  "));
+  return element("p", { class: "facts" }, listed([...what, ...where(node)]));
 }
 
-const where = (node) => [node.shape ? `${node.shape.length ? node.shape.join(" × ") : "scalar"} ${node.dtype}` : null, node.scope ? `in ${node.scope}` : null, timeOf(node)];
+const where = (node) => [node.shape ? `${node.shape.length ? node.shape.join(" × ") : "scalar"} ${node.dtype}` : null, node.scope ? `in ${node.scope}` : null, timeOf(node) ? element("em", {}, timeOf(node)) : null];
 
-const place = (node) => element("p", { class: "facts" }, where(node).filter(Boolean).join("  ·  "));
+const listed = (said) => said.filter(Boolean).flatMap((fact, i) => (i ? ["  ·  ", fact] : [fact]));
+
+const place = (node) => element("p", { class: "facts" }, listed(where(node)));
 
 function value(mark, node, position) {
   if (!isComputed(mark.node, position)) return part("Value", "not computed yet");

@@ -69,9 +69,12 @@ class Panels {
     const scopes = [...new Set(tracks.map((track) => track.scope))];
     const names = [...new Set(tracks.map((track) => track.name))];
     const style = (track) => scopes.length === 1 ? `curve${names.indexOf(track.name) % 4}` : `curve${scopes.indexOf(track.scope) % 4} dash${names.indexOf(track.name) % 3}`;
-    const caption = element("figcaption", {}, element("b", {}, "Gradient norm"), element("span", { class: "keys" }, tracks.map((track) =>
-      element("span", { class: `curve-key ${style(track)}` }, shape("svg", { viewBox: "0 0 20 6", "aria-hidden": "true" }, shape("path", { d: "M0,3H20" })),
-        formula(["∂L/∂" + track.name, "t"]), scopes.length > 1 && names.indexOf(track.name) === 0 ? element("small", {}, this.module.get(track.scope)) : null))));
+    const key = (kind, ...text) => element("span", { class: `curve-key ${kind}` }, shape("svg", { viewBox: "0 0 20 6", "aria-hidden": "true" }, shape("path", { d: "M0,3H20" })), ...text);
+    const symbol = (name) => formula(["∂L/∂" + name, "t"]);
+    const keys = scopes.length === 1 ? tracks.map((track) => key(style(track), symbol(track.name))) : [
+      ...scopes.map((scope, i) => key(`curve${i % 4}`, this.module.get(scope))), // the colour tells the module, the dashes the state
+      ...names.map((name, i) => key(`dash${i % 3}`, symbol(name)))];
+    const caption = element("figcaption", {}, element("b", {}, "Gradient norm"), element("span", { class: "keys" }, keys));
     if (!norms.length) {
       return element("figure", { class: "panel" }, caption, element("div", { class: "rows" }, element("p", { class: "facts" }, `— ${data.missing ?? "no state gets a gradient"}`)));
     }
