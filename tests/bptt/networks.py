@@ -412,9 +412,42 @@ NETWORKS = {
     "norm": after_rnn(lambda y, steps: tr.norm(y)),
     "softmax": after_rnn(lambda y, steps: tr.sum(tr.softmax(y) ** 2)),
 }
+class Clockwork(nn.Module):
+    """A slow part that moves at every second step only: product number 0 is another one at odd steps (Koutník et al. 2014)."""
+
+    def __init__(self):
+        self.V, self.R, self.W, self.U = parameter(D, H), parameter(H, H), parameter(D, H), parameter(2 * H, H)
+
+    def forward(self, x, state, t):
+        h, s = state
+        if t % 2 == 0:
+            (s,) = tr.named(s=tr.tanh(x @ self.V + s @ self.R))
+        (h,) = tr.named(h=tr.tanh(x @ self.W + tr.concatenate(h, s, axis=-1) @ self.U))
+        return h, s
+
+
+def clockwork(steps):
+    cell, x, state = Clockwork(), sequence(steps), (zeros(), zeros())
+    for t in range(steps):
+        with tr.step(t):
+            state = cell(x[t], state, t)
+    return tr.mean(state[0] * state[0])
+
+
+def many_inputs(steps):
+    """More unnamed inputs than there are letters for, each at another step, and of another shape."""
+    W, loss = parameter(1, H, name="W"), tr.tensor(np.array(0.0))
+    for t in range(7):
+        with tr.step(2 * t):
+            loss = loss + tr.sum(tr.tanh(tr.tensor(numbers(t + 1, 1)) @ W) ** 2)
+    return loss
+
+
 IRREGULAR = {  # their equations hold for the length at which they were derived
     "cut in the middle": cut_in_the_middle,
     "sliding window": sliding_window,
     "attention over the past": attention_over_the_past,
     "leaps": leaps,
+    "clockwork": clockwork,
+    "many inputs": many_inputs,
 }

@@ -15,7 +15,7 @@ from ...tape import Fixed, Operation
 from .algebra import Index
 from .derive import Derivation
 from .structure import is_sequence
-from .values import Assembled, Given, loop_of, source, step_of
+from .values import Assembled, loop_of, source, step_of
 
 NONLINEAR = {"tanh", "sigmoid", "relu", "softmax", "exp_shifted"}
 LETTERS = "pquvwdksbjm"
@@ -153,9 +153,7 @@ class Names:
         if isinstance(thing, Operation):
             of = self._value(thing)
             return {*of.steps, *of.initial} if thing.loop is not None else {step_of(thing)}
-        if isinstance(thing, (Given, Assembled)):
-            return set(thing.leaves if isinstance(thing, Given) else thing.wires)
-        return {None}
+        return set(thing.wires) if isinstance(thing, Assembled) else {None}
 
     def _value(self, o: Operation) -> Operation:
         """Whose steps o has: those of the value that it is the gradient of."""

@@ -256,7 +256,7 @@ class Reading:
             return line and moved(self.expression(first), self.clock.affine(*line, loop_of(first)))
         if not all(isinstance(w, Fixed) for w in wires.values()):
             return None
-        if all(s.op is None for s in sources.values()):
+        if all(s.op is None and not s.trainable for s in sources.values()):
             return Symbol(self._input(sources), PRESENT, shape_of(first))
         if all(s.op == "part" and s.wires == first.wires for s in sources.values()) and source(first.wires[0]).op == "unstack":
             bundle, line = source(first.wires[0]), _line({t: s.attrs["index"] for t, s in sources.items()})
