@@ -412,6 +412,8 @@ NETWORKS = {
     "norm": after_rnn(lambda y, steps: tr.norm(y)),
     "softmax": after_rnn(lambda y, steps: tr.sum(tr.softmax(y) ** 2)),
 }
+
+
 class Clockwork(nn.Module):
     """A slow part that moves at every second step only: product number 0 is another one at odd steps (Koutník et al. 2014)."""
 

@@ -14,7 +14,7 @@ SIZE, SAMPLE, LINE, GAP = 8.0, 22.0, 17.0, 16.0  # of the text, of a sample, fro
 _LINES = {
     ARROWS["recurrent"]: "to another step",
     ARROWS["recurrent"]._replace(dash="dashed"): "over the steps left out",
-    ARROWS["plain"]._replace(dash="dash-dotted"): "at one end of the sequence only",
+    ARROWS["plain"]._replace(dash="dash-dotted"): "at some steps only",
     ARROWS["severed"]: "history cut: no gradient flows on",
     ARROWS["detached"]: "detached: no gradient",
 }

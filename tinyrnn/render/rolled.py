@@ -41,7 +41,7 @@ class _Roller:
         self.ends: dict[tuple, list[Link]] = defaultdict(list)  # what an arrow stands for
 
     def picture(self) -> Picture:
-        self.regular = {position(k) for k in self.old.links if self.delay(k) and k.head.column == self.model[k.head.axis]}
+        self.regular = self._regular()
         for link in self.old.links:
             self.roll(link)
         for key, link in self.links.items():
@@ -50,6 +50,17 @@ class _Roller:
             mark.number = number
         axes = tuple(axis._replace(drawn=(self.model[axis.number],)) for axis in self.old.axes)
         return Picture(list(self.marks.values()), list(self.links.values()), axes, self.old.framed)
+
+    def _regular(self) -> set[tuple]:
+        """Of the delayed arrows to an argument the usual one: of several as usual a sum to itself, or else that at the model."""
+        delayed = [link for link in self.old.links if self.delay(link)]
+        times = Counter(map(self.way, delayed))
+        delayed.sort(key=lambda k: (times[self.way(k)], k.tail.slot == k.head.slot, k.head.column == self.model[k.head.axis]))
+        return set({position(link): self.way(link) for link in delayed}.values())
+
+    def way(self, link: Link) -> tuple:
+        """Which argument of what an arrow leads to, where it comes from, and from how long ago, at any step."""
+        return position(link), link.tail.slot, self.delay(link)
 
     def is_timed(self, mark: Mark) -> bool:
         """Does it belong to a step?"""
@@ -76,8 +87,8 @@ class _Roller:
         if tail is None or head is None:
             return
         delay = self.delay(link)
-        if delay and link.head.column != self.model[head.axis] and position(link) in self.regular:
-            return  # the step that stands for all shows what is read there
+        if delay and self.way(link) not in self.regular:
+            return
         key = (tail, head), link.detached, delay
         self.links.setdefault(key, replace(link, tail=tail, head=head, over=-delay))
         self.ends[key].append(link)
@@ -100,6 +111,11 @@ def _model(axis: Axis, marks: list[Mark]) -> int:
     """The step that stands for all: if possible one with a past and a future, and with as many marks as any of these."""
     many = Counter(mark.column for mark in marks if mark.axis == axis.number and not mark.initial)
     return max(axis.drawn[1:-1] or axis.drawn, key=lambda t: (many[t], t))
+
+
+def _is_running_sum(link: Link) -> bool:
+    """Does a sum go on with what it was at the step before?"""
+    return link.tail.label.text == "+" and link.tail is link.head
 
 
 class Rolled(Unrolled):
@@ -147,15 +163,16 @@ class Rolled(Unrolled):
         return Box(x, self._height(link, route), *ROOM, "delay", label, None, (), f"{link.tail.label.text}, {steps}", name)
 
     def name_after(self, link: Link, delay: Box) -> Text:
-        """What an arrow carries after the delay: hₜ₋₁."""
+        """What an arrow carries after the delay: hₜ₋₁, or Σₜ₋₁ if it is a running sum."""
         label, way = link.tail.label, self.routes.of(link).way
+        label = Label("Σ", "t") if _is_running_sum(link) else label
         edge = delay.x - way * (delay.width / 2 + 4.0)
         return Text(
             edge,
             delay.y + 8.0,
             label.text,
             "end" if way > 0 else "start",
-            color=style.ARROWS["recurrent"].color,
+            color=style.ARROWS[link.kind].color,
             sub=f"{label.sub}{-link.delay:+d}".replace("-", "−"),
         )
 
@@ -184,7 +201,7 @@ def beside(drawing: Drawing, picture: Picture, unrolled: Unrolled) -> Drawing:
 
 
 def draw(drawing: Drawing, rolled: Rolled) -> None:
-    """Draw it; what runs at one end of the sequence only has dashes of its own."""
+    """Draw it; what runs at some steps only has dashes of its own."""
     name = {mark: rolled.box(mark).name for mark in rolled.marks}
     drawing.frames += rolled.frames()
     drawing.boxes += [rolled.box(mark) for mark in rolled.marks]
@@ -196,7 +213,7 @@ def draw(drawing: Drawing, rolled: Rolled) -> None:
     for number, ((tail, _), links) in enumerate(rolled.loops().items()):
         delay = rolled.delay(links[0], f"{rolled.prefix}z{number}")
         drawing.boxes.append(delay)
-        if tail.label.sub.endswith("t"):  # what comes out of it is hₜ₋₁
+        if tail.label.sub.endswith("t") or _is_running_sum(links[0]):  # what comes out of it is hₜ₋₁
             drawing.texts.append(rolled.name_after(links[0], delay))
         stroke = style.ARROWS[links[0].kind]
         drawing.arrows.append(Arrow(rolled.through(links[0], delay)[0], stroke, ends=(name[tail], delay.name)))
