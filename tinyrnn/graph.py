@@ -211,6 +211,9 @@ SEVERED: dict[str, Any] = {}  # stands as the attributes of a value that was cut
 
 def history(*values: Value) -> list[Value]:
     """Every value the given ones depend on, oldest first: a value is always younger than its arguments."""
+    for value in values:
+        if not isinstance(value, Value):
+            raise TypeError(f"expected a Tensor, whose history is to be read, not {type(value).__name__}")
     seen, stack = set(values), list(values)
     while stack:  # a loop, not recursion: an unrolled network is thousands of operations deep
         for parent in stack.pop().parents:

@@ -202,7 +202,8 @@ def test_what_cannot_be_fitted_is_said():
     assert str(judge([4.0, 2.0, 1.0, 0.0])).endswith("(× 0.25 over 2 steps); further back it is exactly 0")
     assert str(judge([1.0, 1.0, 1.0, 0.0])).startswith("vanishing")
     assert str(judge([1.0, 2.0, 4.0, np.inf, np.nan])).endswith("further back it is not finite")
-    assert judge([1.0, np.nan]).kind == "exploding"
+    assert str(judge([1.0, np.inf])) == "exploding: the gradient is NaN or infinite one step back already"
+    assert str(judge([np.nan, np.nan])) == "not finite: the gradient is NaN or infinite where it starts"
     assert judge(1.01 ** np.arange(10_000.0)).steps_per_factor_2 == pytest.approx(np.log(2) / np.log(1.01), rel=1e-6)
 
 
@@ -293,3 +294,19 @@ def test_trace_gives_states_and_gates_in_the_order_of_time():
     np.testing.assert_array_equal(bptt.trace(loss)["h"], y.numpy())
     with pytest.raises(ValueError, match="several cells"):
         bptt.trace(run("bidirectional LSTM of two layers")[2])
+
+
+def test_what_is_no_number_is_not_counted_as_unsaturated():
+    layer = nn.LSTM(3, 4)
+    layer.layer0.W_h.assign(np.full((4, 16), np.nan, "float32"))
+    y, _ = layer(tr.ones(3, 2, 3))
+    track = bptt.flow(tr.sum(y * y))[0]
+    assert np.isnan(track.saturation["f"].low).all() and np.isnan(track.saturation["f"].high).all()
+    assert track.verdict.kind == "not finite" and "saturated —" in str(track) and "nan%" not in str(track)
+
+
+@pytest.mark.parametrize("read", [bptt.flow, bptt.jacobians, bptt.trace])
+def test_only_tensors_have_a_history(read):
+    for wrong in (None, 3, np.ones(())):
+        with pytest.raises(TypeError, match=f"expected a Tensor.* not {type(wrong).__name__}"):
+            read(wrong)

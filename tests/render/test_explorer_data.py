@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tinyrnn as tr
+from tinyrnn import nn
 from tinyrnn.render import Options
 from tinyrnn.render.explorer import explain, html
 from tinyrnn.render.explorer.numbers import heat_map, shrunk
@@ -229,3 +230,19 @@ def test_arrays_on_a_gpu_come_to_the_host(fake_cupy):
             h = tr.named(h=tr.tanh(h @ w))[0]
     data = explain(tr.tape(tr.sum(h * h)), Options())
     assert data["weights"][0]["steps"] == [2, 1, 0] and data["weights"][0]["maps"][2][1]["rows"] == 3
+
+
+def test_an_empty_batch_has_nothing_to_show_over_time():
+    y, _ = nn.GRU(3, 4)(tr.zeros(3, 0, 3))
+    data = explain(tr.tape(tr.sum(y * y), gradients=True, values=True), Options())
+    assert data["tracks"] == {"states": [], "gates": []}
+
+
+def test_gradients_that_are_no_numbers_are_drawn_as_such():
+    layer = nn.RNN(3, 4)
+    layer.layer0.W_h.assign(np.full((4, 4), np.nan, "float32"))
+    y, _ = layer(tr.ones(3, 2, 3))
+    z, _ = nn.RNN(3, 4)(tr.ones(3, 2, 3))
+    for loss, flow in ((tr.sum(y), "lost"), (tr.sum(tr.relu(z - 2.0)), "zero")):
+        data = explain(tr.tape(loss, gradients=True, values=True), Options())
+        assert flow in {link.get("flow") for scene in data["scenes"] for link in scene["links"]}

@@ -82,7 +82,10 @@ class TrackFlow:
     def _saturated(self, name: str) -> str:
         if name not in self.saturation:
             return ""
-        low, high = (float(numpy.nanmean(side)) for side in (self.saturation[name].low, self.saturation[name].high))
+        sides = self.saturation[name].low, self.saturation[name].high
+        if numpy.isnan(sides).all():
+            return "   saturated —"
+        low, high = (float(numpy.nanmean(side)) for side in sides)
         return f"   saturated {low:.0%} low, {high:.0%} high"
 
 
@@ -235,8 +238,10 @@ def _saturation(values: Sequence[Value | None]) -> Saturation:
         if value is not None:
             kind, units = activation_of(value), backend.to_host(value.data)
             below = units < LOW if kind == "sigmoid" else units < -EDGE if kind == "tanh" else units == 0
-            low[number] = below.mean()
-            high[number] = (units > HIGH).mean() if kind != "relu" else 0.0
+            above = units > HIGH if kind != "relu" else numpy.zeros_like(below)
+            known = ~numpy.isnan(units)
+            if known.any():
+                low[number], high[number] = below[known].mean(), above[known].mean()
     return Saturation(low, high)
 
 

@@ -18,7 +18,7 @@ class Verdict:
     ----------
     kind : str
         "vanishing" or "exploding", if it changes by more than a factor of 2 on its whole way; else "steady".  "cut", if
-        nothing of it passes the first step; "one step", if there is no way.
+        nothing of it passes the first step; "not finite", if it is none from the start; "one step", if there is no way.
     rate : float
         The change of log ‖error‖ with each step back, the median of the slopes between all pairs of points (Theil 1950,
         Sen 1968), which a few odd steps do not move.  NaN where there is nothing to fit.
@@ -47,6 +47,9 @@ class Verdict:
         beyond = {"": "", "0": "; further back it is exactly 0", "not finite": "; further back it is not finite"}[self.lost]
         if self.kind == "cut":
             return "cut: no gradient flows back through time"
+        if numpy.isnan(self.rate):
+            where = "where it starts" if self.kind == "not finite" else "one step back already"
+            return f"{self.kind}: the gradient is NaN or infinite {where}"
         verb = {"vanishing": "halves", "exploding": "doubles"}.get(self.kind)
         steps = f"{self.steps_per_factor_2:.3g}"
         when = "at every step" if steps == "1" else f"every {steps} steps"
@@ -69,7 +72,7 @@ def judge(norms: Sequence[float]) -> Verdict:
     end = len(sizes) if usable.all() else int(usable.argmin())
     lost = "" if end == len(sizes) else "0" if sizes[end] == 0 else "not finite"
     if end < 2:
-        kind = "exploding" if lost == "not finite" else "cut"
+        kind = "cut" if lost == "0" else "exploding" if end else "not finite"
         return Verdict(kind, float("nan"), 0, float("nan"), lost)
     rate = _slope(numpy.log(sizes[:end]))
     change = float(numpy.exp(numpy.log(sizes[end - 1]) - numpy.log(sizes[0])))

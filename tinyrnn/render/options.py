@@ -65,6 +65,10 @@ class Options:
             raise ValueError(
                 "gradients and values differ from step to step: draw them unrolled, or with view='pair' beside the rolled drawing"
             )
+        if self.background is not None and not isinstance(self.background, str):
+            raise TypeError(
+                f"background: expected the name or the number of a colour, '#FFFFFF', or None; not {self.background!r}"
+            )
         if self.fold is not None and (not isinstance(self.fold, int) or isinstance(self.fold, bool) or self.fold < 2):
             raise ValueError(f"fold: expected the most steps to draw in full, 2 or more, or None; not {self.fold!r}")
 

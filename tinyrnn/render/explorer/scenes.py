@@ -11,12 +11,13 @@ from ...tape import Graph, Node
 from .. import style
 from ..curve import Point, shortened
 from ..drawing import Arrow, Box, Drawing
+from ..flow import DEAD, EXPLODING, NOT_FINITE
 from ..picture import Link, Mark, Picture
 from .numbers import Json
 
 UNIT = 10  # whole numbers are tenths of a point
 _SHOWN = re.compile(r"(m|b|sum|gradient)\d+")
-_FLOW = {style.GRADIENT: "gradient", style.PALE: "zero", style.ALARM: "alarm"}
+_FLOW = {DEAD: "zero", EXPLODING: "alarm", NOT_FINITE: "lost"}
 
 
 def scene(picture: Picture, drawing: Drawing, **kind: Any) -> Json:
@@ -126,7 +127,7 @@ def _links(picture: Picture, drawing: Drawing, paper: _Paper, number: dict[str, 
             entry["headless"] = True
         if found and not found.detached and backs[ends]:
             back = backs[ends].pop(0)
-            entry |= {"back": paper.path(back), "flow": _FLOW[back.stroke.color], "width": round(back.stroke.width, 2)}
+            entry |= {"back": paper.path(back), "flow": _FLOW.get(back.stroke, "gradient"), "width": round(back.stroke.width, 2)}
         drawn.append(entry)
     return drawn
 

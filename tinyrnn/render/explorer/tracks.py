@@ -20,7 +20,8 @@ def tracks(graph: Graph) -> Json:
     others = _read_elsewhere(graph)
     lines: dict[tuple, list[Node]] = defaultdict(list)
     for node in graph.nodes:
-        if node.op and node.step is not None and not node.backward and (node.shape or node.name):
+        empty = node.shape is not None and 0 in node.shape
+        if node.op and node.step is not None and not node.backward and not empty and (node.shape or node.name):
             state = node.carried or node in others
             if state or node.op in _GATES:
                 lines[state, node.scope, node.loop, node.name, node.op, node.ordinal].append(node)
