@@ -248,6 +248,8 @@ def test_mean_square_and_sums_read_like_the_book():
     w = tr.Parameter(np.ones(2), name="w")
     labels = [mark.title for mark in read(tr.tape(tr.sum(1 - 2 * w + w + 0.0))).marks if mark.role == "arithmetic"]
     assert sorted(labels) == ["+", "1−", "2×", "Σ"]
+    labels = [mark.title for mark in read(tr.tape(w**-2 * w**0.5)).marks if mark.role == "arithmetic"]
+    assert sorted(labels) == ["(·)⁰·⁵", "(·)⁻²", "×"]
 
 
 def test_shapes_and_values():

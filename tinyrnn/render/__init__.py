@@ -8,21 +8,14 @@ One step is laid out (`layout`) and repeated, so that all steps look the same an
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy
-
-from .. import backend
 from ..tape import Graph
-from . import backward, cuts, engine, flow, legend, rolled, rows, unrolled
-from .axes import ENDS
-from .detail import at_level
+from . import engine, legend
 from .drawing import Drawing
 from .options import Options
-from .picture import Mark, Picture
-from .reading import read
+from .pipeline import compose
 from .write_dot import write_dot
 from .write_svg import write_svg
 
@@ -30,9 +23,6 @@ if TYPE_CHECKING:
     import graphviz
 
 __all__ = ["Options", "Rolled", "dot", "draw", "render", "svg"]
-
-MOST_MARKS = 300  # of a drawing that shows every step
-_NAMED = ("state", "parameter", "input", "value", "loss")
 
 
 def render(graph: Graph, path: str | Path, **options: Any) -> str:
@@ -54,7 +44,7 @@ def render(graph: Graph, path: str | Path, **options: Any) -> str:
     Raises
     ------
     ValueError
-        If the suffix is another one, if there are too many steps, or if gradients are asked for and the output is no scalar.
+        If the suffix is another one, if options do not go together, or if gradients are asked for and the output is no scalar.
     TypeError
         If there is no such option.
     RuntimeError
@@ -117,56 +107,3 @@ def draw(graph: Graph, **options: Any) -> Drawing:
     _, drawing, samples = compose(graph, Options.of(options))
     legend.draw(drawing, legend.roles(drawing), samples)
     return drawing
-
-
-def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legend.Sample]]:
-    """What is drawn, where it is drawn, and what the legend says of gradients: a mark's box has its number as its name."""
-    both_ways = chosen.passes != "forward"
-    if both_ways:
-        graph = graph.with_gradients().with_backward()
-    elif chosen.gradients:
-        graph = graph.with_gradients()
-    elif chosen.values:
-        graph = graph.with_values()
-    picture = at_level(_read(graph, chosen.fold), chosen.level)
-    if both_ways:
-        picture = backward.prepare(picture, graph.flow or {})
-    rows.annotate(picture, graph, chosen)
-    drawing = Drawing(chosen.background)
-    places = unrolled.Unrolled(picture, flow.LANE if chosen.gradients else unrolled.LANE)
-    if chosen.view == "rolled":
-        rolled.draw(drawing, rolled.Rolled(picture, places))
-        return picture, drawing, []
-    unrolled.draw(drawing, places)
-    cuts.draw(drawing, picture)
-    scale = None
-    if both_ways:
-        bound = chosen.exploding if chosen.gradients else None
-        scale = backward.draw(drawing, picture, places, graph, chosen.passes == "both", bound)
-    elif chosen.gradients:
-        scale = flow.draw(drawing, places, graph.flow or {}, chosen.exploding)
-    samples = scale.legend() if scale else []
-    if chosen.view == "pair":
-        if chosen.values:  # differ from step to step
-            for mark in picture.marks:
-                mark.rows = ()
-        drawing = rolled.beside(drawing, picture, places)
-    return picture, drawing, samples
-
-
-def _read(graph: Graph, fold: int | None) -> Picture:
-    """The picture of a graph, without the steps that are to be left out."""
-    if fold is not None:
-        return read(graph, fold)
-    ends = read(graph, 2 * ENDS)
-    if not any(axis.hidden for axis in ends.axes):
-        return ends
-    return read(graph) if unfolded(ends) <= MOST_MARKS else ends
-
-
-def unfolded(picture: Picture) -> int:
-    """How many marks it would have with all its steps."""
-    step = {
-        axis.number: Counter(m.column for m in picture.marks if m.axis == axis.number and not m.initial) for axis in picture.axes
-    }
-    return len(picture.marks) + sum(axis.hidden * max(step[axis.number].values()) for axis in picture.axes)

@@ -42,11 +42,6 @@ def reaching(chain: Chain, goal: Point) -> Chain:
     return chain + _straight(chain[-1], goal)
 
 
-def mirrored(chain: Chain, axis: float) -> Chain:
-    """The chain on the other side of a horizontal axis."""
-    return [(x, 2 * axis - y) for x, y in chain]
-
-
 def beside(chain: Chain, shift: float) -> Chain:
     """The same way, a little to the right of the direction of travel."""
     shifted = []

@@ -25,23 +25,6 @@ sys.stdout.buffer.write(graph.draw(format=form, prog=program))
 
 def paint(source: str, form: str) -> bytes:
     """A DOT text whose positions are pinned, as a pdf or png."""
-    return _run(source, form)
-
-
-def _command(form: str) -> list[str]:
-    """What to run: it reads DOT and writes `form`."""
-    dot = shutil.which("dot")
-    if dot:
-        return [dot, f"-K{_PROGRAM}", f"-T{form}", *([f"-Gdpi={DPI}"] if form == "png" else [])]
-    if find_spec("pygraphviz"):
-        return [sys.executable, "-P", "-c", _PYGRAPHVIZ, _PROGRAM, form]
-    raise RuntimeError(
-        f"Graphviz paints .{form}, and there is neither its program `dot` nor the package pygraphviz, which brings it along: "
-        'pip install "tinyrnn[demos]"; .svg and .html need neither'
-    )
-
-
-def _run(source: str, form: str) -> bytes:
     command = _command(form)
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -61,6 +44,19 @@ def _run(source: str, form: str) -> bytes:
         why = messages.decode(errors="replace").strip().splitlines()
         raise RuntimeError(f"Graphviz ({command[0]}) failed to make {form}: {why[-1] if why else 'it gave no reason'}")
     return out
+
+
+def _command(form: str) -> list[str]:
+    """What to run: it reads DOT and writes `form`."""
+    dot = shutil.which("dot")
+    if dot:
+        return [dot, f"-K{_PROGRAM}", f"-T{form}", *([f"-Gdpi={DPI}"] if form == "png" else [])]
+    if find_spec("pygraphviz"):
+        return [sys.executable, "-P", "-c", _PYGRAPHVIZ, _PROGRAM, form]
+    raise RuntimeError(
+        f"Graphviz paints .{form}, and there is neither its program `dot` nor the package pygraphviz, which brings it along: "
+        'pip install "tinyrnn[demos]"; .svg and .html need neither'
+    )
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -8,7 +8,7 @@ from math import ceil, copysign, floor, inf, isfinite, log10
 import numpy
 
 from .. import backend
-from . import curve, style
+from . import curve, notation, style
 from .cell import Cell, Edge
 from .curve import Chain, Point
 from .drawing import Arrow, Drawing
@@ -22,7 +22,6 @@ GAPS, LANE = (3.0, -3.0, 2.0, -2.0), 13.0  # from an arrow to the way back besid
 NEAR = 12.0  # so close to a mark its arrows may meet
 DEAD, EXPLODING = Stroke(style.GRADIENT, 0.9, "dotted"), Stroke(style.ALARM, WIDE)  # exactly 0, and above the bound
 NOT_FINITE = Stroke("#000000", WIDE, "dotted")
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Flow = Mapping[Use, float]
 
@@ -61,7 +60,7 @@ class Scale:
         samples = [Sample("gradient ‖∂L/∂·‖")]
         if any(map(self.flows, self.norms)):
             for power in dict.fromkeys((self.low, (self.low + self.high) // 2, self.high)):
-                samples.append(Sample("10" + str(power).translate(_SUPERSCRIPT), stroke=self.stroke(10.0**power)))
+                samples.append(Sample("10" + notation.superscript(power), stroke=self.stroke(10.0**power)))
         samples += [Sample("dead: exactly 0", stroke=DEAD)] * (0.0 in self.norms)
         if any(self.bound < norm < inf for norm in self.norms):
             samples.append(Sample(f"exploding: above {self.bound:g}", stroke=EXPLODING))

@@ -17,7 +17,7 @@ SYMBOLS = {
     **{"maximum": "max", "minimum": "min", "where": "mask"},
 }
 ARITHMETIC = {"add", "total", "sub", "mul", "div", "neg", "pow", "matmul", "sum", "stack", "concatenate"}
-_POWERS = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
+_SUPERSCRIPTS = str.maketrans("-−+0123456789.", "⁻⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹·")
 _LONGEST, LONGEST_TITLE = 9, 24  # letters in a mark, and on a frame
 
 
@@ -29,7 +29,7 @@ def operation(node: Node) -> str:
         return symbol
     left, right = numbers
     if node.op == "pow":
-        return f"(·){right.translate(_POWERS)}" if right else f"{left or '·'}^"
+        return f"(·){superscript(right)}" if right else f"{left or '·'}^"
     if node.op == "mul" and node.inputs[0] is node.inputs[1]:
         return "(·)²"
     return f"{left or ''}{symbol}{right or ''}"
@@ -38,6 +38,11 @@ def operation(node: Node) -> str:
 def number(value: Any) -> str:
     """To three significant digits; — where there is none."""
     return "—" if value is None else f"{float(value) + 0.0:.3g}".replace("-", "−")
+
+
+def superscript(exponent: object) -> str:
+    """A number as an exponent: ⁻²."""
+    return str(exponent).translate(_SUPERSCRIPTS)
 
 
 def name(text: str, timed: bool = False) -> Label:

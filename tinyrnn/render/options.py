@@ -8,7 +8,7 @@ from typing import Any
 
 VIEWS = "unrolled", "rolled", "pair"
 LEVELS = "primitives", "gates", "cells"
-PASSES = ("forward", "backward", "both")
+PASSES = "forward", "backward", "both"
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Options:
         The steps side by side; one step with delays for what it hands to the next one; or both, side by side.
     level : {"primitives", "gates", "cells"}
         How much a step shows: every operation; the gates of a cell as one record; or every cell as one box.
-    passes : str
-        "forward", "backward" (the recorded backward pass as a network of its own), or "both", one over the other.
+    passes : {"forward", "backward", "both"}
+        The forward pass, the recorded backward pass as a network of its own, or both, one over the other.
     gradients : bool
         Whether to draw beside every arrow the gradient that flows back along it, as wide as the logarithm of its norm.
     exploding : float

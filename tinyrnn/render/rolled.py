@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import replace
 
-from . import curve, style
+from . import curve, notation, style
 from .beginnings import position
 from .drawing import Arrow, Box, Drawing, Text
 from .picture import Axis, Label, Link, Mark, Picture
@@ -17,7 +17,6 @@ from .unrolled import CAPTION, Unrolled, module_titles
 
 SIGN, UNROLL = 34.0, style.Stroke(style.CAPTION, 2.5)  # the arrow from the rolled drawing to the unrolled one
 DROP, ROOM = 25.0, (26.0, 19.0)  # from one delay to the next one below it, and the size of one
-_POWERS = str.maketrans("-+0123456789", "⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def roll(picture: Picture) -> Picture:
@@ -158,7 +157,7 @@ class Rolled(Unrolled):
         """What stands on the way of such an arrow."""
         route = self.routes.of(link)
         steps = f"{abs(link.delay)} step{'s' * (abs(link.delay) > 1)} {'earlier' if link.delay > 0 else 'later'}"
-        label = Label("z" + f"{-link.delay:+d}".translate(_POWERS))
+        label = Label("z" + notation.superscript(f"{-link.delay:+d}"))
         x = sum(self._legs(link, route)) / 2
         return Box(x, self._height(link, route), *ROOM, "delay", label, None, (), f"{link.tail.label.text}, {steps}", name)
 

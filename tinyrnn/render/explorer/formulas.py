@@ -12,7 +12,6 @@ SUM, PRODUCT, SIGN, ATOM = range(4)  # how tightly it binds
 _SILENT = {"reshape", "broadcast_to", "sum_to", "cast", "move", "squeeze", "expand_dims"}
 _INFIX = {"add": (" + ", SUM), "sub": (" − ", SUM), "mul": (" ⊙ ", PRODUCT), "div": (" / ", PRODUCT), "matmul": (" ", PRODUCT)}
 _LARGEST = 16  # names in a formula; beyond them it is cut
-_SUPERSCRIPT = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
 
 
 class Formulas:
@@ -81,7 +80,7 @@ class Formulas:
         if op == "neg":
             return _joined(["−", ""], self._term(inputs[0], PRODUCT)), SIGN
         if op == "pow" and isinstance(inputs[1], Constant):
-            power = notation.number(inputs[1].value).replace("−", "-").translate(_SUPERSCRIPT)
+            power = notation.superscript(notation.number(inputs[1].value))
             return _joined(self._term(inputs[0], ATOM), [power, ""]), SIGN
         if op == "sum":
             return _joined(["Σ ", ""], self._term(inputs[0], PRODUCT)), PRODUCT
