@@ -1,6 +1,7 @@
 """Networks to draw: each maps a number of steps to a loss (or another output), small but of every kind."""
 
 import numpy as np
+import pytest
 
 import tinyrnn as tr
 from tinyrnn import nn
@@ -216,3 +217,8 @@ MODELS = {
     "stepwise_scores": stepwise_scores,
     "reverse": lambda steps: tr.mean(nn.Recurrent(nn.LSTMCell(D, H), reverse=True)(sequence(steps))[0] ** 2),
 }
+
+
+def every_model(*steps):
+    """Parameters of a test, model and steps: each model at each number of steps."""
+    return [pytest.param(MODELS[name], t, id=f"{name}-{t}") for name in MODELS for t in (steps if name != "plain" else (1,))]

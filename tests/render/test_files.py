@@ -65,6 +65,18 @@ def test_dot_pins_every_position(graph):
     assert arrows and all('pos="e,' in line for line in arrows)
 
 
+def test_dash_dotted_lines_are_drawn_stroke_by_stroke():
+    """Graphviz knows no such line; the arrow head belongs to the last stroke."""
+    graph = tr.tape(MODELS["encoder_decoder"](3))
+    mixed = [a for a in render.draw(graph, view="rolled").arrows if a.stroke.dash == "dash-dotted"]
+    lines = [line for line in render.dot(graph, view="rolled").source.splitlines() if ";" in line and "->" in line]
+    assert mixed and len(lines) == len(mixed)
+    for line in lines:
+        strokes = line.partition('pos="')[2].partition('"')[0].split(";")
+        assert "style=" not in line
+        assert [stroke.startswith("e,") for stroke in strokes] == [False] * (len(strokes) - 1) + ["arrowhead=none" not in line]
+
+
 @pytest.mark.parametrize("suffix", ["htm", "jpg", ""])
 def test_other_suffixes(graph, suffix):
     with pytest.raises(ValueError, match=r"\.svg, \.pdf, \.png or \.html"):

@@ -13,13 +13,9 @@ from tinyrnn.render.flow import norm
 from tinyrnn.render.reading import read
 
 from .blemishes import blemishes
-from .models import MODELS, D, H, N, sequence
+from .models import MODELS, D, H, N, every_model, sequence
 
 LEVELS = "gates", "cells"
-
-
-def every_model(*steps):
-    return [pytest.param(MODELS[name], t, id=f"{name}-{t}") for name in MODELS for t in (steps if name != "plain" else (1,))]
 
 
 def picture(model, level, steps=3, **options):

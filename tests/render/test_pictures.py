@@ -15,13 +15,9 @@ from tinyrnn.render.looks import MOVERS
 from tinyrnn.render.reading import read
 
 from .blemishes import blemishes
-from .models import MODELS, D, H, N, sequence
+from .models import MODELS, D, H, N, every_model, sequence
 
 STEPS = (1, 3, 8)
-
-
-def every_model(*steps):
-    return [pytest.param(MODELS[name], t, id=f"{name}-{t}") for name in MODELS for t in (steps if name != "plain" else (1,))]
 
 
 @pytest.mark.parametrize("model, steps", every_model(*STEPS))

@@ -10,11 +10,7 @@ from tinyrnn.render.reading import read
 from tinyrnn.render.rolled import roll
 
 from .blemishes import blemishes
-from .models import MODELS, D, H, sequence
-
-
-def every_model(*steps):
-    return [pytest.param(MODELS[name], t, id=f"{name}-{t}") for name in MODELS for t in (steps if name != "plain" else (1,))]
+from .models import MODELS, D, H, every_model, sequence
 
 
 def delays(picture):

@@ -64,6 +64,25 @@ def shortened(chain: Chain, length: float) -> Chain:
     return chain[:-4] + first_part(last, low)
 
 
+def dashes(chain: Chain, lengths: Sequence[float]) -> list[Chain]:
+    """The strokes of a broken line, whose strokes and gaps have these lengths in turns; it ends in a stroke."""
+    strokes: list[Chain] = []
+    open_, turn, left = [chain[0]], 0, lengths[0]
+    for i in range(0, len(chain) - 3, 3):
+        rest = chain[i : i + 4]
+        while (long := _length(rest)) > left:
+            t = left / long  # nearly: strokes are short
+            if open_:
+                strokes.append([*open_, *first_part(rest, t)[1:]])
+            rest = _last_part(rest, t)
+            open_ = [] if open_ else [rest[0]]
+            turn += 1
+            left = lengths[turn % len(lengths)]
+        left -= long
+        open_ += rest[1:] if open_ else []
+    return [*strokes, open_ if len(open_) > 1 else [chain[-1]] * 4]
+
+
 def is_straight(cubic: Chain) -> bool:
     """Do both control points lie on the way from its start to its end?"""
     (x0, y0), *controls, (x1, y1) = cubic
@@ -109,7 +128,7 @@ def beyond(chain: Chain, height: float) -> Chain:
     for _ in range(20):
         middle = (low + high) / 2
         low, high = (middle, high) if (point(chain[:4], middle)[1] - height) * way < 0 else (low, middle)
-    return first_part(chain[3::-1], 1.0 - high)[::-1] + chain[4:]
+    return _last_part(chain[:4], high) + chain[4:]
 
 
 def first_part(cubic: Chain, t: float) -> Chain:
@@ -118,6 +137,16 @@ def first_part(cubic: Chain, t: float) -> Chain:
     ab, bc, cd = _mix(a, b, t), _mix(b, c, t), _mix(c, d, t)
     abc, bcd = _mix(ab, bc, t), _mix(bc, cd, t)
     return [a, ab, abc, _mix(abc, bcd, t)]
+
+
+def _last_part(cubic: Chain, t: float) -> Chain:
+    """A cubic Bézier from t on."""
+    return first_part(cubic[::-1], 1.0 - t)[::-1]
+
+
+def _length(cubic: Chain) -> float:
+    points = [point(cubic, k / 8) for k in range(9)]
+    return sum(map(distance, points, points[1:]))
 
 
 def _mix(a: Point, b: Point, t: float) -> Point:

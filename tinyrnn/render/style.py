@@ -42,12 +42,14 @@ GRADIENT, ALARM = "#CC79A7", "#D55E00"
 
 
 class Stroke(NamedTuple):
-    """The colour, the width and the dashes ("", dashed, dotted, dash-dotted) of an arrow."""
+    """The colour, the width and the dashes (a key of `DASHES`) of an arrow."""
 
     color: str
     width: float
     dash: str = ""
 
+
+DASHES = {"": (), "dashed": (4.0, 2.5), "dotted": (1.0, 2.5), "dash-dotted": (6.0, 2.0, 1.0, 2.0)}  # strokes and gaps in turns
 
 ARROWS = {
     "plain": Stroke(INK, 0.9),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from . import style
-from .curve import Point, shortened
+from .curve import Point, dashes, shortened
 from .drawing import Arrow, Box, Drawing, Frame, Text
 from .notation import printable
 
@@ -17,9 +17,7 @@ _SHAPES = {
     "dot": "shape=circle, style=filled",
 }
 _FONT = '"' + style.FONT.replace("'", "") + '"'  # a list: the name Helvetica alone is taken for that of a PostScript font
-
-
-_DASHES = {"": "", "dashed": ", style=dashed", "dotted": ", style=dotted", "dash-dotted": ", style=dashed"}
+_DASH_DOTTED = "dash-dotted"  # which Graphviz does not know: it gets each stroke as a curve of its own
 
 
 def write_dot(drawing: Drawing) -> str:
@@ -79,10 +77,14 @@ def _arrow(i: int, a: Arrow) -> list[str]:
         ends = f"u{i}", f"v{i}"
         lines = [f'{end} [shape=point, style=invis, pos="{_at(p)}"]' for end, p in zip(ends, (a.chain[0], a.chain[-1]))]
     size = _head_size(a.stroke.width)
-    body = " ".join(map(_at, shortened(a.chain, 10.0 * size) if a.head else a.chain))
+    line = shortened(a.chain, 10.0 * size) if a.head else a.chain
+    broken = a.stroke.dash == _DASH_DOTTED
+    curves = [" ".join(map(_at, part)) for part in (dashes(line, style.DASHES[_DASH_DOTTED]) if broken else [line])]
     if a.head:
-        body = f"e,{_at(a.chain[-1])} {body}"
-    look = f'color="{a.stroke.color}", penwidth={a.stroke.width:.2f}' + _DASHES[a.stroke.dash]
+        curves[-1] = f"e,{_at(a.chain[-1])} {curves[-1]}"
+    body = ";".join(curves)
+    look = f'color="{a.stroke.color}", penwidth={a.stroke.width:.2f}'
+    look += f", style={a.stroke.dash}" if a.stroke.dash and not broken else ""
     look += f", arrowsize={size:.2f}" if a.head else ", arrowhead=none"
     tip = f", tooltip={_quoted(a.tip)}" if a.tip else ""
     return [*lines, f'{ends[0]} -> {ends[1]} [pos="{body}", {look}{tip}]']

@@ -16,10 +16,8 @@ from .drawing import Arrow, Box, Drawing, Frame, Text
 from .notation import printable
 
 _DASHES = {
-    "": "",
-    "dashed": ' stroke-dasharray="4 2.5"',
-    "dotted": ' stroke-dasharray="1 2.5"',
-    "dash-dotted": ' stroke-dasharray="6 2 1 2"',
+    name: f' stroke-dasharray="{" ".join(f"{length:g}" for length in lengths)}"' if lengths else ""
+    for name, lengths in style.DASHES.items()
 }
 PAD = 8.0
 
