@@ -128,7 +128,7 @@ def test_an_object_of_its_own(tmp_path):
     assert any("× 30" in (text.text or "") for text in page.iter("{http://www.w3.org/2000/svg}text"))
     assert rolled.render(str(tmp_path / "rolled.png")) == str(tmp_path / "rolled.png")
     assert (tmp_path / "rolled.png").read_bytes().startswith(b"\x89PNG")
-    assert rolled.dot().engine == "neato" and "z⁻¹" in rolled.dot().source and "<SUB>t−1</SUB>" in rolled.dot().source
+    assert rolled.dot().engine == "neato" and "z⁻¹" in rolled.dot().source and ">t−1</FONT></SUB>" in rolled.dot().source
 
 
 def test_what_cannot_be_rolled():

@@ -35,11 +35,6 @@ class Cell:
         x = self.centre[slot][0]
         return not any((self.centre[s][0] - x) * side > 0 for s in self.row(slot))
 
-    def covers(self, slot: Slot, x: float, y: float) -> bool:
-        """Is the point on this slot?"""
-        (cx, cy), (wide, high) = self.centre[slot], self.size[slot]
-        return abs(x - cx) < wide / 2 and abs(y - cy) < high / 2
-
     def channel(self, slot: Slot, side: int) -> float:
         """The height just above (+1) or below (−1) all that stands in this slot's row."""
         edges = [self.centre[s][1] + side * self.size[s][1] / 2 for s in self.row(slot)]

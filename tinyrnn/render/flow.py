@@ -10,7 +10,7 @@ import numpy
 from .. import backend
 from . import curve, notation, style
 from .cell import Cell, Edge
-from .curve import Chain, Point
+from .curve import Chain
 from .drawing import Arrow, Drawing
 from .legend import Sample
 from .picture import AFTER, Link, Use
@@ -124,21 +124,24 @@ class _Gaps:
         """Where it meets no mark, and runs along no other arrow if that can be avoided."""
         lines = self.taken.setdefault(id(cell), {e: numpy.array(curve.sampled(c)) for e, c in cell.curves.items()})
         others = numpy.concatenate([points for e, points in lines.items() if e != edge] or [numpy.empty((0, 2))])
-        ways = {gap: curve.sampled(back(cell.curves[edge], gap, WIDE)) for gap in GAPS}
+        ways = {gap: numpy.array(curve.sampled(back(cell.curves[edge], gap, WIDE))) for gap in GAPS}
         best = min(GAPS, key=lambda gap: (_meets_mark(cell, edge, ways[gap]), _crowded(ways[gap], others)))
-        lines[(*edge, "back")] = numpy.array(ways[best])
+        lines[(*edge, "back")] = ways[best]
         return best
 
 
-def _meets_mark(cell: Cell, edge: Edge, points: list[Point]) -> bool:
-    return any(cell.covers(slot, *point) for slot in cell.centre if slot not in edge for point in points)
+def _meets_mark(cell: Cell, edge: Edge, points: numpy.ndarray) -> bool:
+    """Does a line lead over a mark that it does not join?"""
+    others = [slot for slot in cell.centre if slot not in edge]
+    centres = numpy.array([cell.centre[slot] for slot in others]).reshape(-1, 2)
+    sizes = numpy.array([cell.size[slot] for slot in others]).reshape(-1, 2)
+    return bool((abs(points[:, None] - centres) < sizes / 2).all(-1).any())
 
 
-def _crowded(points: list[Point], others: numpy.ndarray) -> int:
+def _crowded(points: numpy.ndarray, others: numpy.ndarray) -> int:
     """How many points of a line lie on others; where it begins and ends they may meet."""
-    inner = numpy.array([p for p in points if min(curve.distance(p, points[0]), curve.distance(p, points[-1])) > NEAR])
-    if not len(inner):
-        return 0
+    from_start, from_end = (numpy.hypot(*(points - end).T) for end in (points[0], points[-1]))
+    inner = points[numpy.minimum(from_start, from_end) > NEAR]
     apart = numpy.hypot(*(inner[:, None] - others).transpose(2, 0, 1)).min(1, initial=numpy.inf)
     return int((apart < WIDE).sum())
 

@@ -220,8 +220,7 @@ def draw(drawing: Drawing, rolled: Rolled) -> None:
             drawing.arrows.append(Arrow(rolled.through(link, delay)[1], stroke, ends=(delay.name, name[link.head])))
     for axis in rolled.axes:
         _caption(drawing, rolled, axis)
-    for place in rolled.places.values():
-        drawing.texts += module_titles(place.cell, place.x, place.y)
+    drawing.texts += module_titles(rolled.places.values())
 
 
 def _caption(drawing: Drawing, rolled: Rolled, axis: Axis) -> None:

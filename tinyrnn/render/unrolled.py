@@ -8,6 +8,7 @@ and buses below and above them (see `routes`).
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from . import curve, style
 from .assembly import lay_out
@@ -208,8 +209,7 @@ def draw(drawing: Drawing, unrolled: Unrolled) -> None:
         drawing.arrows.append(Arrow(unrolled.chain(link), stroke._replace(dash="dashed") if link.over else stroke, ends=ends))
     for axis in unrolled.axes:
         _caption(drawing, unrolled, axis)
-    for place in unrolled.places.values():
-        drawing.texts += module_titles(place.cell, place.x, place.y)
+    drawing.texts += module_titles(unrolled.places.values())
 
 
 def _caption(drawing: Drawing, unrolled: Unrolled, axis: Axis) -> None:
@@ -224,10 +224,15 @@ def _caption(drawing: Drawing, unrolled: Unrolled, axis: Axis) -> None:
         drawing.texts.append(Text(middle + cell.width / 2, -CAPTION * 1.5, axis.name))
 
 
-def module_titles(cell: Cell, x: float, y: float = 0.0) -> list[Text]:
-    """The names of the modules in a cell that stands at (x, y)."""
-    names = [_title(cell, module, name) for module, name in titles(cell.frames).items()]
-    return [name._replace(x=x + name.x, y=y + name.y) for name in names]
+def module_titles(places: Iterable[Place]) -> list[Text]:
+    """The names of the modules, at the same spot of every step."""
+    at: dict[int, list[Text]] = {}
+    texts = []
+    for place in places:
+        if id(place.cell) not in at:
+            at[id(place.cell)] = [_title(place.cell, module, name) for module, name in titles(place.cell.frames).items()]
+        texts += [name._replace(x=place.x + name.x, y=place.y + name.y) for name in at[id(place.cell)]]
+    return texts
 
 
 def _title(cell: Cell, module: Scope, name: str) -> Text:
@@ -235,5 +240,6 @@ def _title(cell: Cell, module: Scope, name: str) -> Text:
     x0, _, x1, y1 = cell.frames[module]
     left = Text(x0 + INSET, y1 - TITLE_SIZE, name, "start", TITLE_SIZE, tip=".".join(module))
     points = [p for chain in cell.curves.values() for p in curve.sampled(chain)]
-    crossed = any(x0 < x < left.x + left.width + LANE and abs(y - left.y) < TITLE_SIZE for x, y in points)
+    end = left.x + left.width + LANE
+    crossed = any(x0 < x < end and abs(y - left.y) < TITLE_SIZE for x, y in points)
     return left._replace(x=x1 - INSET, anchor="end") if crossed else left

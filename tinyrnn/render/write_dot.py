@@ -56,19 +56,18 @@ def _label(b: Box) -> str:
     if not b.label.text:
         return '""'
     below = b.label.subscript(b.time)
-    label = _html(b.label.text) + (f"<SUB>{_html(below)}</SUB>" if below else "")
+    label = _html(b.label.text) + _sub(below, style.SUB_SIZE)
     if not b.rows:
         return f"<{label}>"
-    small = [f'<FONT POINT-SIZE="{style.ROW_SIZE:g}">{_html(row)}</FONT>' for row in b.rows]
-    cells = "".join(f"<TR><TD>{text}</TD></TR>" for text in [label, *small])
+    cells = f'<TR><TD HEIGHT="16">{label}</TD></TR>'  # Graphviz sets subscripts low
+    cells += "".join(f"<TR><TD>{_sized(row, style.ROW_SIZE)}</TD></TR>" for row in b.rows)
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{cells}</TABLE>>'
 
 
 def _text(name: str, t: Text) -> str:
     place = f'pos="{_at((t.left + t.width / 2, t.y))}", width={t.width / 72:.3f}, height={t.size / 72:.3f}'
-    below = f"<SUB>{_html(t.sub)}</SUB>" if t.sub else ""
     look = f'fontsize={t.size:g}, fontcolor="{t.color}", tooltip={_quoted(t.tip or " ")}'
-    return f"{name} [{place}, shape=none, label=<{_html(t.text)}{below}>, {look}]"
+    return f"{name} [{place}, shape=none, label=<{_html(t.text)}{_sub(t.sub, 0.75 * t.size)}>, {look}]"
 
 
 def _arrow(i: int, a: Arrow) -> list[str]:
@@ -105,6 +104,15 @@ def _at(point: Point) -> str:
 def _html(text: str) -> str:
     """A text inside an HTML-like label."""
     return escape(printable(text), quote=False)
+
+
+def _sized(text: str, size: float) -> str:
+    return f'<FONT POINT-SIZE="{size:g}">{_html(text)}</FONT>'
+
+
+def _sub(text: str, size: float) -> str:
+    """A subscript."""
+    return f"<SUB>{_sized(text, size)}</SUB>" if text else ""
 
 
 def _quoted(text: str) -> str:
