@@ -11,7 +11,7 @@ from .curve import Point
 from .picture import AFTER, BEFORE, Link, Mark, Slot, Where
 
 CLEARANCE = 6.0  # between two beginnings, one above the other
-ABOVE = 7.0  # from one arrow over a row to the next
+ROW = 7.0  # from a row to an arrow over or under it, and from there to the next one
 
 
 @dataclass
@@ -44,15 +44,18 @@ class Place:
         )
         over = sum(s[1] == "state" for s in nearer[:-1])  # these leave over the row, too, and the last one beside it
         x += side * wide / 4
-        return [(x, y + high * 0.43), (x, self.y + self.cell.channel(slot, +1) + 7.0 + ABOVE * min(over, 2))]
+        return [(x, y + high * 0.43), (x, self.y + self.cell.channel(slot, +1) + ROW + ROW * min(over, 2))]
 
-    def entrance(self, slot: Slot, side: int, lane: int, shift: float = 0.0) -> list[Point]:
-        """Into a mark from its left (−1) or right (+1); from under its row, if something stands in the way."""
+    def entrance(self, slot: Slot, side: int, passed: int, shift: float = 0.0) -> list[Point]:
+        """Into a mark from its left (−1) or right (+1); from under its row if something is in the way.
+
+        `passed` is how many others of the row are entered from under it before: this one from under their arrows.
+        """
         (x, y), (wide, high) = self.centre(slot), self.cell.size[slot]
         if self.cell.clear(slot, side):
             return [(x + side * wide / 2, y + shift)]
         x += side * wide * 0.33
-        return [(x, self.y + self.cell.channel(slot, -1) - 7.0 - 2.0 * min(lane, 4)), (x, y - high * 0.38)]
+        return [(x, self.y + self.cell.channel(slot, -1) - ROW - ROW * min(passed, 2)), (x, y - high * 0.38)]
 
 
 def in_order(marks: Iterable[Mark]) -> list[Where]:

@@ -53,12 +53,12 @@ class Routes:
         self.order, self.position = order, {where: i for i, where in enumerate(order)}
         links = list(links)
         self.apart = _find_apart(links)
-        self.under: dict[tuple[Slot, int], int] = {}  # where from below the row a mark is entered: as its first arrow does
         self.kinds: dict[tuple, Link] = {}  # one for all the arrows that differ by their step only
         for link in links:
             if leaves(link):
                 self.kinds.setdefault(self.kind(link), link)
         self.forked = self._find_forks()
+        self.passed = self._find_passed(places)
         self.doors = self._find_doors(places)
         self.lanes = self._number_lanes(places)
         self.width = Counter(gutter for gutter, _, _ in self.lanes)  # how many lanes a gutter has
@@ -96,7 +96,16 @@ class Routes:
     def entrance(self, link: Link, place: Place) -> list[Point]:
         """The end of an arrow's way, into its head: all arrows to a mark end alike, but a module has a door for each of them."""
         way = self.of(link).way
-        return place.entrance(link.head.slot, -way, self.under[link.head.slot, way], self._door(link))
+        return place.entrance(link.head.slot, -way, self.passed.get((link.head.slot, way), 0), self._door(link))
+
+    def _find_passed(self, places: dict[Where, Place]) -> dict[tuple[Slot, int], int]:
+        """For what is entered from under its row: how many others in the row are, too, and are passed on the way there."""
+        rows: dict[tuple, dict[Slot, float]] = defaultdict(dict)
+        for link in self.kinds.values():
+            cell, slot, way = places[link.head.where].cell, link.head.slot, self.of(link).way
+            if not cell.clear(slot, -way):
+                rows[way, frozenset(cell.row(slot))][slot] = way * cell.centre[slot][0]
+        return {(slot, way): i for (way, _), row in rows.items() for i, slot in enumerate(sorted(row, key=row.__getitem__))}
 
     def _door(self, link: Link) -> float:
         """How far above the middle of its head's side an arrow comes in."""
@@ -138,17 +147,13 @@ class Routes:
             route = self.of(link)
             out, into = nets[route.out[0]][route.out], nets[route.into[0]][route.into]
             start = places[link.tail.where].end(link.tail.slot, route.way, self.shift(link, route))[-1][1]
-            goal = places[link.head.where].entrance(link.head.slot, -route.way, 0, self._door(link))[0][1]
+            goal = self.entrance(link, places[link.head.where])[0][1]
             (out.left if route.way > 0 else out.right).add(start)
             (into.right if route.way > 0 else into.left).add(goal)
             if not route.direct:
                 for net in (out, into):
                     net.ends.add(ABOVE if route.bus == AFTER else BELOW)
-        numbers = {lane: number for gutter in nets.values() for number, lane in enumerate(arranged(gutter))}
-        for link in self.kinds.values():
-            route = self.of(link)
-            self.under.setdefault((link.head.slot, route.way), numbers[route.into])
-        return numbers
+        return {lane: number for gutter in nets.values() for number, lane in enumerate(arranged(gutter))}
 
     def number_tracks(self, links: Iterable[Link], legs: Callable[[Link, Route], tuple[float, float]]) -> None:
         """Give each thing on a bus its tracks, the nearest first; `legs` tells where an arrow rises to the bus and leaves it."""
