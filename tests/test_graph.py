@@ -151,7 +151,11 @@ def run(steps, w=None):
         ([3, 2, 1, 0], [0, 0, 0, 0]),
         ([0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 1, 1]),
         ([0, 1, 0, 1], [0, 0, 1, 1]),  # two sequences of two steps
-        ([0, 1, 1, 2], [0, 0, 0, 0]),  # to come back to the latest step is to go on with it
+        ([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 0, 0]),  # to come back to the latest step is to go on with it
+        ([0, 1, 2, 2, 1, 0], [0, 0, 0, 1, 1, 1]),  # both directions, one after the other
+        ([2, 1, 0, 0, 1, 2], [0, 0, 0, 1, 1, 1]),
+        ([0, 0, 1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1]),  # each in two parts
+        ([0, 1, 1, 2], [0, 0, 1, 0]),  # what is done at one step only
         ([0, 1, 5, 6], [0, 0, 1, 1]),
         ([5, 6, 7], [0, 0, 0]),
     ],

@@ -52,13 +52,19 @@ Clocks = dict[tuple[str, ...], "count[int]"]  # for each module the numbers of i
 
 
 class _Loop:
-    """Where a time loop stands: its number, its latest step and that step's clocks, and the way it runs."""
+    """Where a time loop stands: its number, its latest step and that step's clocks, and the way it runs.
 
-    __slots__ = ("number", "latest", "direction", "ended", "clocks")
+    It counts how often a step is entered.  An entry more than at the step before may be the first step of a loop that turns
+    round where this one ends, as that of a bidirectional network does: it is recorded as such.
+    """
+
+    __slots__ = ("number", "latest", "direction", "ended", "clocks", "entries", "usual", "turn")
 
     def __init__(self, step: int) -> None:
         self.number, self.latest, self.direction, self.ended = next(_serial), step, 0, False
         self.clocks: Clocks = {}
+        self.entries = self.usual = 0
+        self.turn: _Loop | None = None
 
     def follows(self, t: int) -> bool:
         """Is t the step after the latest one, in the direction in which this loop runs?"""
@@ -66,6 +72,15 @@ class _Loop:
 
     def go_to(self, t: int) -> None:
         self.direction, self.latest, self.ended, self.clocks = t - self.latest, t, False, {}
+        self.entries, self.usual, self.turn = 0, self.entries, None
+
+    def enter(self) -> _Loop:
+        """Enter the latest step: that of this loop or, if it has done there what it usually does, of one that turns round."""
+        if 0 < self.usual == self.entries:
+            self.turn = self.turn or _Loop(self.latest)
+            return self.turn.enter()
+        self.entries += 1
+        return self
 
 
 class Frame:
@@ -95,13 +110,16 @@ class Frame:
         """The frame of step t of the loop that runs here.
 
         A loop runs forwards or backwards in time, one step after the other; any other step begins a new loop.
-        To come back to the latest step is to go on with it, unless a tape was taken since.
+        To come back to the latest step is to go on with it, unless a tape was taken since, or another loop turns round there.
         """
         loop = self._loop
+        if loop is not None and loop.turn is not None and not loop.follows(t) and loop.turn.follows(t):
+            loop = self._loop = loop.turn
         if loop is None or (loop.ended if t == loop.latest else not loop.follows(t)):
             loop = self._loop = _Loop(t)
         elif t != loop.latest:
             loop.go_to(t)
+        loop = loop.enter()
         return Frame(Place(self.place.scope, t, loop.number, self.place.pull), loop.clocks)
 
     def end_step(self) -> None:

@@ -94,6 +94,20 @@ def losses_of_steps(steps):
     return tr.mean(tr.stack(losses))
 
 
+def both_directions_by_hand(steps):
+    """Two loops of one's own, the second of which turns round where the first one ends."""
+    there, back, x = double(nn.RNNCell(D, H)), double(nn.RNNCell(D, H)), sequence(steps)
+    there.name, back.name = "there", "back"
+    found = {}
+    for cell, times in ((there, range(steps)), (back, reversed(range(steps)))):
+        h, found[cell] = zeros(), {}
+        for t in times:
+            with tr.step(t):
+                h = found[cell][t] = cell(x[t], h)
+    y = tr.stack([tr.concatenate(found[there][t], found[back][t], axis=-1) for t in range(steps)])
+    return tr.mean(y * y)
+
+
 def learnt_start(steps):
     y, _ = double(nn.Recurrent(nn.RNNCell(D, H)))(sequence(steps), parameter(N, H, name="h_0"))
     return tr.mean(y * y)
@@ -366,6 +380,7 @@ NETWORKS = {
     "two layers": mean_square(lambda: nn.LSTM(D, H, 2)),
     "both directions": mean_square(lambda: nn.GRU(D, H, bidirectional=True)),
     "two layers, both directions": mean_square(lambda: nn.LSTM(D, H, 2, bidirectional=True)),
+    "both directions by hand": both_directions_by_hand,
     "from the end": mean_square(lambda: nn.Recurrent(nn.GRUCell(D, H), reverse=True)),
     "dropout": mean_square(lambda: nn.LSTM(D, H, 2, dropout=0.3)),
     "lengths": mean_square(lambda: nn.GRU(D, H), lengths=lambda steps: [steps, max(1, steps // 2)]),

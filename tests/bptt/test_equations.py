@@ -132,6 +132,11 @@ def test_layers_and_directions_have_tags():
     assert "h⁽¹⁾ₜ = [h⁽¹⁺⁾ₜ  h⁽¹⁻⁾ₜ]" in text
 
 
+def test_a_loop_is_called_after_the_module_in_it():
+    """Whatever else it computes outside of that; and by no number of the record's."""
+    assert str(bptt.equations(NETWORKS["both directions by hand"](5))).startswith("⁽¹⁾ there, ⁽²⁾ back\n")
+
+
 def test_gradients_are_called_as_the_model_calls_its_parameters():
     model = nn.LSTM(3, 4, 2)
     y, _ = model(tr.randn(5, 2, 3))

@@ -12,6 +12,7 @@ from tinyrnn.bptt.sparkline import sparkline
 from tinyrnn.bptt.verdict import judge
 
 from .models import run
+from .networks import NETWORKS
 
 
 def chain(factor, steps=20, every_step=False):
@@ -294,6 +295,12 @@ def test_trace_gives_states_and_gates_in_the_order_of_time():
     np.testing.assert_array_equal(bptt.trace(loss)["h"], y.numpy())
     with pytest.raises(ValueError, match="several cells"):
         bptt.trace(run("bidirectional LSTM of two layers")[2])
+
+
+def test_directions_by_hand_have_all_their_steps():
+    there, back = bptt.flow(NETWORKS["both directions by hand"](5))
+    assert (there.module, there.steps, there.reverse) == ("there", (0, 1, 2, 3, 4), False)
+    assert (back.module, back.steps, back.reverse) == ("back", (0, 1, 2, 3, 4), True)
 
 
 def test_what_is_no_number_is_not_counted_as_unsaturated():

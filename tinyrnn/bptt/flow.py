@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +105,9 @@ class Flow:
 
     def __len__(self) -> int:
         return len(self.tracks)
+
+    def __iter__(self) -> Iterator[TrackFlow]:
+        return iter(self.tracks)
 
     def __str__(self) -> str:
         more = len(self.tracks) - self.SHOWN

@@ -98,13 +98,12 @@ class Names:
         if len(numbers) == 1:
             self._tag_of = {loop: tag.strip("()").lstrip("1") for loop, tag in self._tag_of.items()}
         root = _common([scopes[loop] for loop in alike])
-        for loop in alike:
-            tag = self._tag_of[loop]
-            self.tags[tag] = ".".join(scopes[loop][root:]) or ".".join(scopes[loop]) or f"loop {loop}"
+        for number, loop in enumerate(alike, 1):
+            self.tags[self._tag_of[loop]] = ".".join(scopes[loop][root:] or scopes[loop]) or f"loop {number}"
 
     def _scope(self, loop: int) -> tuple[str, ...]:
         """The module that runs in a loop."""
-        scopes = [_modules(o) for o in self.forward if loop_of(o) == loop]
+        scopes = [scope for o in self.forward if loop_of(o) == loop and (scope := _modules(o))] or [()]
         return scopes[0][: _common(scopes)] if len(set(scopes)) > 1 else scopes[0]
 
     # -- blocks: [aⁱ aᶠ aᵍ aᵒ] -----------------------------------------------------------------------------------
