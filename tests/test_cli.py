@@ -94,6 +94,11 @@ def test_explain_derives_both_passes(run, tmp_path, cell):
     assert (tmp_path / "it.txt").read_text("utf-8") == out
 
 
+def test_explain_shows_what_no_gradient_needs(run):
+    """0.9 h₀ at the first step, where h₀ is 0, is written like 0.9 hₜ₋₁ at all others."""
+    assert "        hₜ = 0.9 hₜ₋₁ + 0.1 tanh(aₜ)\n" in run("explain --cell mycells:Leaky")[1]
+
+
 def test_flow_compares_cells(run, tmp_path):
     code, out, err = run("flow --cells rnn,lstm,mycells:Leaky --steps 20 --hidden 5")
     assert (code, err) == (0, "")

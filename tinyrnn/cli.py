@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import backend, bptt, doctor, nn
+from .graph import recording
 from .ops import mean
 from .render.options import LEVELS, PASSES, VIEWS
 from .tape import tape
@@ -150,7 +151,8 @@ def _unroll(chosen: argparse.Namespace) -> int:
 
 
 def _explain(chosen: argparse.Namespace) -> int:
-    equations = bptt.equations(_loss(chosen.cell, chosen))
+    with recording():  # with what no gradient needs, such as 0.9 h₀
+        equations = bptt.equations(_loss(chosen.cell, chosen))
     text = equations.latex() if chosen.latex else str(equations)
     if chosen.out:
         chosen.out.write_text(text + "\n", encoding="utf-8")

@@ -196,3 +196,11 @@ def test_graphs_of_many_steps():
     y, _ = layer(tr.ones(2_000, 1, 2))
     graph = tr.tape(y.sum())
     assert isinstance(graph, Graph) and len(graph.nodes) > 10_000
+
+
+def test_graphs_and_folds_show_themselves_in_a_few_lines():
+    """A notebook keeps what it shows: of a long sequence no list of all its nodes."""
+    y, _ = nn.RNN(2, 3)(tr.ones(200, 1, 2))
+    graph = tr.tape(tr.sum(y))
+    assert repr(graph) == f"<Graph of {len(graph.nodes):,} nodes>" and repr(graph.subgraph(steps=1)).startswith("<Subgraph of ")
+    assert repr(graph.fold()) == str(graph.fold())

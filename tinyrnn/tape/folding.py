@@ -22,7 +22,7 @@ from .snapshot import Graph
 from .wires import At, Delayed, Every, Fixed, Loop, Operation, Past, Straight, Table, Wire
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fold:
     """A graph folded over time.
 
@@ -72,7 +72,7 @@ class Fold:
         """
         return describe(self)
 
-    __str__ = describe
+    __str__ = __repr__ = describe
 
 
 def fold(graph: Graph) -> Fold:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .folding import Fold
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """A recorded computation: its nodes, oldest first, and which of them were asked for.
 
@@ -41,6 +41,9 @@ class Graph:
     flow: Mapping[tuple[Node, Node], float] | None = None
     _values: tuple[Value, ...] = field(default=(), repr=False)
     _node_of: Mapping[Any, Node] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.nodes):,} nodes>"
 
     def with_gradients(self) -> Graph:
         """This graph, with the gradients that flow back from its first output."""

@@ -13,7 +13,7 @@ from .nodes import Node
 from .snapshot import Graph
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Subgraph(Graph):
     """A graph whose other parts were left out; what it read of them is a leaf, `cut` off from its history.
 
