@@ -8,8 +8,8 @@ import pytest
 import tinyrnn as tr
 from tinyrnn import nn, render
 from tinyrnn.render import backward
-from tinyrnn.render.adjoints import Adjoints
-from tinyrnn.render.copies import trail
+from tinyrnn.render.backward.adjoints import Adjoints
+from tinyrnn.render.backward.copies import trail
 from tinyrnn.render.reading import read
 
 from .blemishes import blemishes

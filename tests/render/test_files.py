@@ -12,8 +12,9 @@ import pytest
 
 import tinyrnn as tr
 from tinyrnn import render
-from tinyrnn.render import engine, layout
+from tinyrnn.render import layout
 from tinyrnn.render.notation import printable
+from tinyrnn.render.writers import engine
 
 from .models import MODELS
 

@@ -8,8 +8,8 @@ import pytest
 
 import tinyrnn as tr
 from tinyrnn import nn, render
-from tinyrnn.render.detail import at_level
 from tinyrnn.render.flow import norm
+from tinyrnn.render.levels import at_level
 from tinyrnn.render.reading import read
 
 from .blemishes import blemishes

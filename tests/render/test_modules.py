@@ -6,9 +6,9 @@ import pytest
 import tinyrnn as tr
 from tinyrnn import nn, render
 from tinyrnn.render.curve import sampled
-from tinyrnn.render.frames import titles
+from tinyrnn.render.levels.frames import titles
 from tinyrnn.render.options import Options
-from tinyrnn.render.unrolled import Unrolled
+from tinyrnn.render.views.unrolled import Unrolled
 
 from .blemishes import blemishes
 from .models import MODELS, D, H, N, sequence

@@ -10,9 +10,9 @@ import pytest
 import tinyrnn as tr
 from tinyrnn import autodiff, nn, render
 from tinyrnn.graph import history
-from tinyrnn.render.detail import at_level
-from tinyrnn.render.looks import MOVERS
+from tinyrnn.render.levels import at_level
 from tinyrnn.render.reading import read
+from tinyrnn.render.reading.looks import MOVERS
 
 from .blemishes import blemishes
 from .models import MODELS, D, H, N, every_model, sequence

@@ -7,7 +7,7 @@ import pytest
 import tinyrnn as tr
 from tinyrnn import nn, render
 from tinyrnn.render.reading import read
-from tinyrnn.render.rolled import roll
+from tinyrnn.render.views.rolled import roll
 
 from .blemishes import blemishes
 from .models import MODELS, D, H, every_model, sequence

@@ -1,9 +1,29 @@
-"""Draw a recorded computation, unrolled over time.
+"""Draw a recorded computation as the network that a textbook shows: unrolled over time, rolled up, forward, backward.
 
-    tape.Graph ──read──► Picture ──lay_out──► Cell ──Unrolled──► Drawing ──► SVG, DOT
-                     (marks, links)        (one step)    (every step, with coordinates)
+    tape.Graph ──reading, levels──► Picture ──step──► Cell ──views──► Drawing ──writers──► SVG, DOT, pdf, png
+                                (marks, links)    (one step)   (every step, with coordinates)
 
-One step is laid out (`layout`) and repeated, so that all steps look the same and no sequence can make it hang.
+One step is laid out and repeated, so that all steps look the same and no sequence can make it hang.
+
+Where to find what, in the order in which one would read it:
+
+    options     what can be chosen about a drawing
+    pipeline    the whole way from a graph to a drawing, in one function
+    picture     what is drawn: marks, and links between them, without coordinates
+    reading/    from the record to the picture: which operations are drawn (looks), functions as one mark (calls), which
+                loops share a time axis (axes), what the first step starts from (beginnings)
+    notation    how operations and names are written;  style: colours, shapes, sizes;  rows: the numbers under a name
+    levels/     less of each step: gates as one record (gates), a cell as one box (cells), frames around modules (frames)
+    step/       where everything in one step stands: the cell itself (cell), modules one above the other (storeys) and one
+                inside the other (nested), records of gates (records), ways out for the gradients of weights (shafts)
+    layout/     the layered layout of any small graph, which `step` uses: ranks, layers, sifting, places, routes
+    views/      the steps side by side (columns, unrolled), or one for all of them (rolled); the arrows in between (routes, lanes)
+    backward/   BPTT as a network of its own: what meets what (copies, reflection), what the record says of it (adjoints),
+                its drawing (mirror), the sums over time for shared weights (rails)
+    flow        gradients beside the forward arrows;  cuts: where a history was cut;  legend: what occurs
+    drawing     shapes with coordinates, for any writer;  curve: the lines among them
+    writers/    a drawing as SVG and as DOT, which Graphviz paints as pdf and png
+    explorer/   a page in which a network can be explored
 """
 
 from __future__ import annotations
@@ -12,12 +32,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..tape import Graph
-from . import engine, legend
+from . import legend
 from .drawing import Drawing
 from .options import Options
 from .pipeline import compose
-from .write_dot import write_dot
-from .write_svg import write_svg
+from .writers import engine
+from .writers.dot import write_dot
+from .writers.svg import write_svg
 
 if TYPE_CHECKING:
     import graphviz

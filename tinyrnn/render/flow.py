@@ -9,13 +9,13 @@ import numpy
 
 from .. import backend
 from . import curve, notation, style
-from .cell import Cell, Edge
 from .curve import Chain
 from .drawing import Arrow, Drawing
 from .legend import Sample
 from .picture import AFTER, Link, Use
+from .step.cell import Cell, Edge
 from .style import Stroke
-from .unrolled import Unrolled
+from .views.unrolled import Unrolled
 
 NARROW, WIDE = 0.5, 3.2  # the width of the smallest and of the largest gradient
 GAPS, LANE = (3.0, -3.0, 2.0, -2.0), 13.0  # from an arrow to the way back beside it, the best first; in a gutter there is room

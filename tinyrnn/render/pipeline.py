@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from ..tape import Graph
-from . import backward, cuts, flow, legend, rolled, rows, unrolled
-from .axes import ENDS
-from .detail import at_level
+from . import backward, cuts, flow, legend, rows
 from .drawing import Drawing
+from .levels import at_level
 from .options import Options
 from .picture import Picture
 from .reading import read
+from .reading.axes import ENDS
+from .views import rolled, unrolled
 
 MOST_MARKS = 300  # of a drawing that shows every step
 

@@ -14,7 +14,7 @@ import numpy
 from .. import backend
 from ..tape import Graph, Node
 from . import notation
-from .copies import trail
+from .backward.copies import trail
 from .options import Options
 from .picture import Mark, Picture, Use
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from ...tape import Graph
-from ..axes import ENDS
 from ..options import LEVELS, Options
 from ..picture import Picture
 from ..pipeline import MOST_MARKS, compose, unfolded
+from ..reading.axes import ENDS
 from .numbers import Json
 from .scenes import scene
 
