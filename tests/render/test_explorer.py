@@ -395,3 +395,12 @@ def test_a_graph_without_gradients_says_so(visit):
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     assert page.locator("#position").inner_text().startswith("Forward 1 of")
+
+
+def test_gradients_that_are_no_numbers_are_shown_as_such(visit):
+    layer = nn.RNN(3, 4)
+    layer.layer0.W_h.assign(np.full((4, 4), np.nan, "float32"))
+    y, _ = layer(tr.tensor(np.ones((3, 2, 3), "float32")))
+    page = visit("undefined", tr.tape(tr.sum(y * y)))
+    assert count(page, ".back.lost") > 0
+    assert "sum NaN, which is the gradient" in page.locator("#pile").inner_text()

@@ -76,7 +76,7 @@ class Panels {
       ...names.map((name, i) => key(`dash${i % 3}`, symbol(name)))];
     const caption = element("figcaption", {}, element("b", {}, "Gradient norm"), element("span", { class: "keys" }, keys));
     if (!norms.length) {
-      return element("figure", { class: "panel" }, caption, element("div", { class: "rows" }, element("p", { class: "facts" }, `— ${data.missing ?? "no state gets a gradient"}`)));
+      return element("figure", { class: "panel" }, caption, element("div", { class: "rows" }, element("p", { class: "facts" }, `— ${data.missing ?? "no state gets a gradient that is a finite number"}`)));
     }
     const low = Math.floor(Math.log10(norms.reduce((a, b) => Math.min(a, b))) - 1e-9);
     const high = Math.max(low + 1, Math.ceil(Math.log10(norms.reduce((a, b) => Math.max(a, b)))));

@@ -105,7 +105,8 @@ class Pile {
   // Of a part of a graph only some shares are known.
   rest() {
     const { norm, shares } = this.weight;
-    return Math.abs(shares.at(-1).sum_norm - norm) <= 1e-3 * norm ? ", which is the gradient" : `; the gradient’s is ${digits(norm)}: the other shares come from outside this part`;
+    const sum = shares.at(-1).sum_norm;
+    return Object.is(sum, norm) || Math.abs(sum - norm) <= 1e-3 * norm ? ", which is the gradient" : `; the gradient’s is ${digits(norm)}: the other shares come from outside this part`;
   }
 
   tell(there) {
