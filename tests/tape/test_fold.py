@@ -1,6 +1,9 @@
 """Folding over time: faithful at every length, and of one size at all but the shortest."""
 
 import dataclasses
+import gc
+import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -26,8 +29,12 @@ VARYING = {
 
 
 def recorded(name, steps, backward=False):
+    return recorded_loss(ALL[name], steps, backward)
+
+
+def recorded_loss(network, steps, backward=False):
     with at(here().place):  # no loop of an earlier test is gone on with
-        return tr.tape(ALL[name](steps), backward=backward)
+        return tr.tape(network(steps), backward=backward)
 
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
@@ -171,6 +178,76 @@ def test_what_stayed_unrolled_is_told():
     often = recorded("truncated often", 300).fold().describe().splitlines()
     assert "  steps 3, 7, 11, 15, 19, 23, …: matmul: it reads 'an array', the others 'h' of one step before" in often
     assert "there is no loop" in recorded("no steps", 4).fold().describe()
+
+
+def changed_at_random(steps):
+    """At every other step, on average, something else is done to the state."""
+    cell, h, hs = nn.RNNCell(H, H), tr.tensor(np.zeros((N, H))), []
+    x, odd = tr.tensor(np.ones((steps, N, H))), np.random.default_rng(0).random(steps) < 0.5
+    for t in range(steps):
+        with tr.step(t):
+            h = cell(x[t], tr.sigmoid(h) if odd[t] else h)
+            hs.append(h)
+    return tr.sum(tr.stack(hs))
+
+
+def executed(function, folder="/tape/"):
+    """How many lines of each function in a folder run."""
+    lines = Counter()
+
+    def count(frame, event, _):
+        if event == "line":
+            lines[frame.f_code.co_qualname] += 1
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(lambda frame, *_: count if folder in frame.f_code.co_filename else None)
+    try:
+        function()
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+def test_folding_takes_linear_time_also_where_steps_differ_at_random():
+    short, long = (recorded_loss(changed_at_random, steps, backward=True) for steps in (40, 200))
+    few, many = executed(short.fold), executed(long.fold)
+    assert len(long.fold().loops) > 30 and faithful(long.fold(), long)
+    per_node = {name: times / len(long.nodes) for name, times in many.items()}
+    growth = {name: per_node[name] / (few[name] / len(short.nodes)) for name in few if per_node[name] > 0.3}
+    assert len(growth) > 20 and max(growth.values()) < 2.5  # 5 where every step looks at every other
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 3])
+@pytest.mark.parametrize("name", ["odd step", "gradient at each step", "centred after the loop", "truncated often"])
+def test_a_fold_is_faithful_also_if_it_runs_out_of_patience(name, rounds, monkeypatch):
+    monkeypatch.setattr(sys.modules["tinyrnn.tape.folding"], "ROUNDS", rounds)
+    graph = recorded(name, 9, backward=True)
+    assert faithful(graph.fold(), graph)
+
+
+def test_the_garbage_collector_rests_while_nodes_are_made_and_goes_on_in_any_case():
+    loss, runs = ALL["lstm"](100), []
+    gc.callbacks.append(lambda phase, _: runs.append(phase))
+    try:
+        graph = tr.tape(loss, backward=True)
+        graph.fold()
+    finally:
+        gc.callbacks.pop()
+    assert len(graph.nodes) > 4_000 and runs.count("start") < 5  # and not once for every 700 objects
+    assert gc.isenabled()
+    w = tr.Parameter(2.0)
+    loss = w * w
+    loss.backward(release=True)
+    with pytest.raises(RuntimeError, match="release"):
+        tr.tape(loss)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        tr.tape(w * w).fold()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 class Random(nn.Module):

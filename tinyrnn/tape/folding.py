@@ -9,17 +9,21 @@ What does not fit stays as it was recorded, outside the loops.  Nothing is guess
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
+from .collector import collector_paused
 from .keys import Moment
-from .knots import loosen
+from .knots import dissolved, loosen
 from .nodes import Constant, Node
 from .patterns import OUTSIDE, Ago, Patterns, Read, Same, Since, Team, is_sum
 from .report import describe
 from .schedule import schedule
 from .snapshot import Graph
 from .wires import At, Delayed, Every, Fixed, Loop, Operation, Past, Straight, Table, Wire
+
+ROUNDS = 40  # of loosening knots; what has not come loose by then stays unrolled
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,14 +81,17 @@ class Fold:
 
 def fold(graph: Graph) -> Fold:
     """Fold a graph over time, in time linear in its size (see `Graph.fold`)."""
-    folding = _Folding(graph)
-    while True:
-        folding.settle()
-        operations = folding.assemble()
-        sections, knotted = schedule(list(operations.values()))
-        if not knotted:
-            return folding.result(sections, operations)
-        folding.change(loosen(knotted, folding.lone))
+    with collector_paused():
+        folding = _Folding(graph)
+        rounds = 0
+        while True:
+            folding.settle()
+            operations = folding.assemble()
+            sections, knotted = schedule(list(operations.values()))
+            if not knotted:
+                return folding.result(sections, operations)
+            folding.change(loosen(knotted, folding.lone) if rounds < ROUNDS else dissolved(knotted))
+            rounds += 1
 
 
 class _Folding:
@@ -148,10 +155,12 @@ class _Folding:
 
     def change(self, runs: Mapping[Operation, Mapping[int, Any] | None]) -> None:
         """Move operations to other runs, step by step, into one, or out of all (None)."""
+        moved = [node for operation in runs if operation.loop is not None for node in operation.nodes.values()]
         absorbed = {self.lone[operation.node] for operation in runs if operation.loop is None}
         for node, moment in list(self.lone.items()):
             if moment in absorbed and (node.of is None or node.of.moment is not None):
                 self._join({moment.step: node}, {moment.step: moment.run})
+                moved.append(node)
                 del self.lone[node]
         for operation, run_of in runs.items():
             if operation.loop is None:
@@ -164,7 +173,13 @@ class _Folding:
                 self.strays.update(dict.fromkeys(nodes.values(), "what it takes part in does not fold"))
             else:
                 self._set_apart(self._join(nodes, run_of))
-        self.dirty = set(self.teams)
+        self.dirty = self._concerned(set(moved))
+
+    def _concerned(self, moved: AbstractSet[Node]) -> set[int]:
+        """The teams of these nodes, and of those that read them."""
+        nodes = self.graph.nodes
+        readers = (node for node in nodes if any(isinstance(a, Node) and a in moved for a in node.inputs))
+        return {self.homes[node.index][0] for node in (*moved, *readers)} - {OUTSIDE}
 
     def _join(self, nodes: Mapping[int, Node], run_of: Mapping[int, Any]) -> list[int]:
         """Make new teams of the nodes of an operation, one for each run that they join."""

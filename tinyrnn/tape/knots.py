@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from .keys import Moment
@@ -27,9 +28,19 @@ def loosen(knotted: Sequence[Operation], lone: Mapping[Node, Moment]) -> Runs:
     divided = components(needs)
     bad = [c for c in divided if (any(o.loop is None for o in c) and len(c) > 1) or len(_directions(c)) > 1 or len(_loops(c)) > 1]
     if not bad:
-        return _levels(divided) or {o: None for o in knotted if o.loop is not None}
-    dissolved: Runs = {o: None for component in bad for o in component if o.loop is not None}
-    return _merged(bad, knotted) or _absorbed(bad, lone) or _cut(bad, knotted) or _cut(bad, knotted, around=True) or dissolved
+        return _levels(divided) or dissolved(knotted)
+    return (
+        _merged(bad, knotted)
+        or _absorbed(bad, lone)
+        or _cut(bad, knotted)
+        or _cut(bad, knotted, around=True)
+        or dissolved(chain(*bad))
+    )
+
+
+def dissolved(operations: Iterable[Operation]) -> Runs:
+    """No runs any more."""
+    return {o: None for o in operations if o.loop is not None}
 
 
 def _loops(component: Sequence[Operation]) -> set:
@@ -49,13 +60,12 @@ def _directions(component: Sequence[Operation]) -> set[bool]:
 
 def _merged(bad: Sequence[Sequence[Operation]], knotted: Sequence[Operation]) -> Runs:
     """Make one loop of those whose steps need each other, as where each step computes a gradient and goes on with it."""
-    runs: Runs = {}
+    into: dict[Any, Any] = {}  # the loop that each becomes part of
     for component in bad:
         loops = _loops(component)
         if len(loops) > 1 and len({o.node.moment.run[0] for o in component if o.loop is not None and o.node.moment}) == 1:
-            first = min(loops, key=repr)
-            runs.update({o: dict.fromkeys(o.steps, first) for o in knotted if o.loop in loops})
-    return runs
+            into.update(dict.fromkeys(loops, min(loops, key=repr)))
+    return {o: dict.fromkeys(o.steps, into[o.loop]) for o in knotted if o.loop in into}
 
 
 def _absorbed(bad: Sequence[Sequence[Operation]], lone: Mapping[Node, Moment]) -> Runs:
@@ -126,7 +136,11 @@ def _borders(component: Sequence[Operation], backwards: bool) -> set[int]:
 
 
 def _levels(divided: Sequence[Sequence[Operation]]) -> Runs:
-    """Divide runs into a first loop, what waits for all of its steps, and so on."""
+    """Divide runs into a first loop, what waits for all of its steps, and so on.
+
+    Only what is between runs that wait for each other, its `circle`, can make an operation wait for its own run.
+    """
+    circle = _circles(divided)
     level: dict[Operation, int] = {}
     behind: dict[Operation, dict[Any, int]] = {}  # for each run, the highest level that it depends on
     ways: dict[tuple, set[bool]] = {}  # which way a loop runs
@@ -137,7 +151,7 @@ def _levels(divided: Sequence[Sequence[Operation]]) -> Runs:
         lowest = 0
         for o in component:
             for source, _ in o.reads():
-                if source in inside or source not in level:
+                if source in inside or source not in level or circle[_section(source)] != circle[_section(o)]:
                     continue
                 for other, n in behind[source].items():
                     depends[other] = max(depends.get(other, 0), n)
@@ -157,6 +171,20 @@ def _levels(divided: Sequence[Sequence[Operation]]) -> Runs:
     for o, n in level.items():
         highest[o.loop] = max(highest.get(o.loop, 0), n)
     return {o: dict.fromkeys(o.steps, (o.loop, n)) for o, n in level.items() if o.loop is not None and highest[o.loop] > 0}
+
+
+def _section(o: Operation) -> Any:
+    """The loop that an operation is part of; itself, if it runs once."""
+    return o if o.loop is None else o.loop
+
+
+def _circles(divided: Sequence[Sequence[Operation]]) -> dict[Any, int]:
+    """The number of the circle of sections, each of which waits for all others, that a section is in."""
+    needs: dict[Any, set] = {_section(o): set() for component in divided for o in component}
+    for component in divided:
+        for o in component:
+            needs[_section(o)].update(_section(source) for source, _ in o.reads())
+    return {section: number for number, circle in enumerate(components(needs)) for section in circle}
 
 
 def _ways(component: Sequence[Operation], run: Any, lowest: int, level: Mapping[Operation, int]) -> set[bool]:

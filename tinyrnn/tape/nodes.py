@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, make_dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from .keys import Moment
@@ -94,5 +94,7 @@ class Node:
         return f"<{self.index} {self.name or self.op or 'leaf'}{'′' if self.backward else ''}{when}>"
 
 
-# Nodes are filled in before they are frozen: a frozen dataclass takes four times as long, and there may be a million of them.
-Draft = make_dataclass("Draft", [(f.name, f.type, f) for f in fields(Node)], eq=False, slots=True)
+class Draft:
+    """A node that is being filled in, before it becomes a frozen Node: there may be a million of them, and this is fast."""
+
+    __slots__ = tuple(attribute.name for attribute in fields(Node))

@@ -13,6 +13,7 @@ import numpy
 from .. import backend
 from ..autodiff import differentiate, identify, seed_of, shares
 from ..graph import RELEASED, SEVERED, Value, here, history
+from .collector import collector_paused
 from .keys import Keys
 from .nodes import Constant, Draft, Node
 from .sums import summed, whole_gradients
@@ -254,54 +255,52 @@ def tape(*outputs: Value, values: bool = False, gradients: bool = False, backwar
     if not outputs:
         raise TypeError("tape: give at least one Tensor")
     flow, whole = _gradients(outputs[0]) if gradients else ({}, {})
-    if backward:
-        outputs = (outputs[0], *_recorded_gradients(outputs[0]), *outputs[1:])
-    here().end_step()
-    recorded = history(*outputs)
+    with collector_paused():
+        if backward:
+            outputs = (outputs[0], *_recorded_gradients(outputs[0]), *outputs[1:])
+        here().end_step()
+        made, nodes = _snapshot(history(*outputs), whole, values)
+    norms = {(nodes[into], nodes[through]): norm for (into, through), norm in flow.items()} if gradients else None
+    targets = tuple(nodes.get(summed(output)) for output in outputs)
+    return Graph(tuple(made), tuple(nodes[output] for output in outputs), targets, norms, outputs, nodes)
+
+
+def _snapshot(recorded: list[Value], whole: Mapping[Value, Any], values: bool) -> tuple[list[Node], dict[Any, Node]]:
+    """The nodes of a history, and which of them shows each value, or bare array by its id."""
     keys = Keys(recorded)
     same, adjoint = whole_gradients(recorded, keys)
     made: list[Node] = []
-    nodes: dict[Any, Node] = {}  # of each value; the sums that add nothing up share the node of their term
+    nodes: dict[Any, Node] = {}  # the sums that add nothing up share the node of their term
     for value in recorded:
-        if value.op is RELEASED:
+        op, attrs, data = value.op, value.attrs, value.data
+        if op is RELEASED:
             raise RuntimeError(f"{identify(value)} has let its history go in backward(release=True): take the tape before that")
         if value in same:
             nodes[value] = nodes[same[value]]
             continue
-        inputs = tuple(nodes[a] if isinstance(a, Value) else _bare(a, nodes, made, keys, values) for a in value.args)
-        scope, step, loop, pull = value.place
-        bundle = isinstance(value.data, tuple)
-        node = nodes[value] = Draft(
-            index=len(made),
-            op=value.op and value.op.name,
-            inputs=inputs,
-            attrs=value.attrs or {},
-            shape=None if bundle else tuple(value.shape),
-            dtype=None if bundle else value.dtype,
-            name=value.name,
-            scope=scope,
-            step=step,
-            loop=loop,
-            ordinal=value.ordinal,
-            key=keys.key(value),
-            moment=keys.moment(value),
-            of=nodes.get(pull.of) if pull else None,
-            into=pull.into if pull else None,
-            adjoint=nodes.get(adjoint.get(value)),
-            sweep=keys.sweeps.get(value, 0),
-            trainable=value.op is None and value.requires_grad,
-            differentiable=value.requires_grad,
-            carried=value.carried,
-            cut=value.attrs is SEVERED,
-            severed=value.attrs is SEVERED,
-            value=value.data if values else None,
-            gradient=whole.get(value),
-        )
+        node: Any = Draft()
+        node.inputs = tuple([nodes[a] if isinstance(a, Value) else _bare(a, nodes, made, keys, values) for a in value.args])
+        node.index = len(made)
+        node.op, node.attrs = op and op.name, attrs or {}
+        node.shape, node.dtype = (None, None) if isinstance(data, tuple) else (data.shape, data.dtype)
+        node.name = value.name
+        node.scope, node.step, node.loop, pull = value.place
+        node.ordinal, node.key, node.moment = value.ordinal, keys.key(value), keys.moment(value)
+        if pull is None:
+            node.of = node.into = node.adjoint = None
+            node.sweep = 0
+        else:
+            node.of, node.into, node.sweep = nodes.get(pull.of), pull.into, keys.sweeps.get(value, 0)
+            node.adjoint = nodes.get(adjoint.get(value))
+        node.trainable, node.differentiable = op is None and value.requires_grad, value.requires_grad
+        node.carried = value.carried
+        node.cut = node.severed = attrs is SEVERED
+        node.value = data if values else None
+        node.gradient = whole.get(value)
         node.__class__ = Node
         made.append(node)
-    norms = {(nodes[into], nodes[through]): norm for (into, through), norm in flow.items()} if gradients else None
-    targets = tuple(nodes.get(summed(output)) for output in outputs)
-    return Graph(tuple(made), tuple(nodes[output] for output in outputs), targets, norms, outputs, nodes)
+        nodes[value] = node
+    return made, nodes
 
 
 def _recorded_gradients(loss: Value) -> list[Value]:
@@ -315,7 +314,7 @@ def _bare(a: Any, nodes: dict[Any, Node], made: list[Node], keys: Keys, values: 
     if getattr(a, "ndim", 0) == 0:
         return Constant(a)
     if id(a) not in nodes:
-        node = nodes[id(a)] = Draft(
+        nodes[id(a)] = node = Node(
             index=len(made),
             op=None,
             inputs=(),
@@ -326,7 +325,6 @@ def _bare(a: Any, nodes: dict[Any, Node], made: list[Node], keys: Keys, values: 
             moment=keys.moment(id(a)),
             value=a if values else None,
         )
-        node.__class__ = Node
         made.append(node)
     return nodes[id(a)]
 
