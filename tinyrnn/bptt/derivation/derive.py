@@ -45,7 +45,7 @@ class Derivation(Reading):
 
     def _is_named_from_the_start(self, o: Operation) -> bool:
         if o.op is None or o.backward:
-            return o.adjoint is not None and bool(o.adjoint.initial)  # a state's gradient
+            return bool(o.initial) or (o.adjoint is not None and bool(o.adjoint.initial))  # a state's gradient
         return bool(o.name) or bool(o.initial) or o is self.loss or joins_directions(o)
 
     def _settle(self) -> None:
@@ -138,6 +138,7 @@ class Derivation(Reading):
         self.counted: set[Size] = set()
         stack: list[Expression] = [*self.results.values()]
         stack += [Symbol(o) for o in self.named if o.name and not o.backward]
+        stack += [Symbol(leaf) for leaf in self.results if leaf is not None]  # also if it cancels out
         while stack:
             e = stack.pop()
             for size in {size for part in walk(e) if isinstance(part, Number) for size in part.over} - self.counted:

@@ -6,7 +6,7 @@ import builtins
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -82,7 +82,10 @@ class Program(Writer):
         self.gradient_names = gradient_names
         self._identifiers: dict[Any, str] = {}
         self._used = {*keyword.kwlist, *dir(builtins), *HELPERS, "np", "run", "t", *recurrences.lengths}
-        self.arguments = {self.identifier(thing): _value(thing) for thing in self.names.label if _is_argument(thing)}
+        self._tables: dict[str, dict[int, Any]] = {}  # of arguments that have a node for each step, whichever loop reads it
+        for thing in filter(_is_table, self.names.label):
+            self._tables.setdefault(self.identifier(thing), {}).update(_nodes(thing))
+        self.arguments = {self.identifier(thing): self._value(thing) for thing in self.names.label if _is_argument(thing)}
         self._made: set[str] = set()
         self.loop = Span(PRESENT, PRESENT)
         self.source = self._source()
@@ -189,6 +192,14 @@ class Program(Writer):
         name = re.sub(r"\W", "_", unicodedata.normalize("NFKC", name))
         return name if name.isidentifier() else "v_" + name
 
+    def _value(self, thing: Any) -> Any:
+        """An argument as it was recorded: an array, or a list of one for each step; by step, if some are left out."""
+        if not _is_table(thing):
+            return backend.to_host(thing.node.value)
+        nodes = self._tables[self.identifier(thing)]
+        values = {t + 1: backend.to_host(nodes[t].value) for t in sorted(nodes)}
+        return values if _has_gaps(sorted(nodes)) else list(values.values())
+
     def index_of(self, s: Symbol) -> Index | None:
         if isinstance(s.of, Gradient) or (_is_argument(s.of) and not isinstance(s.of, Given)):
             return None
@@ -197,7 +208,7 @@ class Program(Writer):
     def symbol(self, s: Symbol) -> str:
         name, index = self.identifier(s.of), self.index_of(s)
         if _is_table(s.of):
-            steps = sorted(_steps(s.of))
+            steps = sorted(self._tables[name])
             first = 0 if _has_gaps(steps) else 1 + steps[0]
             return f"{name}[{self.index((s.index or PRESENT).shifted(-first))}]"
         return name if index is None else f"{name}[{self.index(index)}]"
@@ -368,17 +379,8 @@ def _is_table(thing: Any) -> bool:
     return isinstance(thing, Given) or (_is_argument(thing) and thing.loop is not None)
 
 
-def _steps(thing: Any) -> Any:
-    return thing.leaves if isinstance(thing, Given) else thing.steps
-
-
-def _value(thing: Any) -> Any:
-    """An argument as it was recorded: an array, or a list of one for each step; by step, if some are left out."""
-    if not _is_table(thing):
-        return backend.to_host(thing.node.value)
-    nodes = {t: leaf.node for t, leaf in thing.leaves.items()} if isinstance(thing, Given) else thing.nodes
-    values = {t + 1: backend.to_host(nodes[t].value) for t in sorted(nodes)}
-    return values if _has_gaps(sorted(nodes)) else list(values.values())
+def _nodes(table: Any) -> Mapping[int, Any]:
+    return {t: leaf.node for t, leaf in table.leaves.items()} if isinstance(table, Given) else table.nodes
 
 
 def _has_gaps(steps: list[int]) -> bool:
