@@ -132,6 +132,25 @@ def test_layers_and_directions_have_tags():
     assert "h⁽¹⁾ₜ = [h⁽¹⁺⁾ₜ  h⁽¹⁻⁾ₜ]" in text
 
 
+def test_bare_arrays_are_inputs_as_tensors_are():
+    """Also where they are read twice, and though NumPy itself has transposed them."""
+
+    def loss(x):
+        W, U = (tr.Parameter(numbers(3, 3, seed=k), name=name) for k, name in enumerate("WU"))
+        h = tr.tensor(numbers(2, 3, seed=2))
+        for t in range(5):
+            with tr.step(t):
+                (h,) = tr.named(h=tr.tanh(x[t] @ W + h @ U) + x[t])
+        return tr.sum(h * h)
+
+    x = numbers(5, 2, 3, seed=9)
+    views = [x[t] for t in range(5)]
+    bare, tensors = bptt.equations(loss(x)), bptt.equations(loss([tr.tensor(view) for view in views]))
+    assert str(bare) == str(tensors) and "∂L/∂W = Σₜ xₜᵀ δaₜ" in str(bare)
+    assert bare.arguments.keys() == tensors.arguments.keys()
+    agree(loss(x), bare.run())
+
+
 def test_a_loop_is_called_after_the_module_in_it():
     """Whatever else it computes outside of that; and by no number of the record's."""
     assert str(bptt.equations(NETWORKS["both directions by hand"](5))).startswith("⁽¹⁾ there, ⁽²⁾ back\n")

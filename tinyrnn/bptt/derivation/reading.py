@@ -9,6 +9,7 @@ from typing import Any
 
 from ...tape import Affine, At, Constant, Delayed, Every, Fixed, Fold, Graph, Operation, Past, Table
 from .algebra import BOUND, PRESENT, Apply, Expression, Index, Number, Symbol, cost, is_op, moved, replaced, symbols, walk
+from .aliases import aliases
 from .clock import Clock, delayed
 from .rules import apply, coefficient, scaled
 from .slicing import at
@@ -36,6 +37,7 @@ class Reading:
         self.assembled: dict[Any, Assembled] = {}
         self.sizes: dict[Any, Size] = {}
         self._guards = dict(guards(fold))
+        self._aliases = aliases(fold)
         self._given: dict[tuple[Operation, int], Given] = {}
         self._inputs = dict(self._inputs_of_single_steps())
         self.start_again()
@@ -78,6 +80,10 @@ class Reading:
     def _leaf(self, o: Operation) -> Expression:
         if o.backward:
             return Number(1.0, (), shape_of(o))  # ∂L/∂L
+        if o in self._aliases:
+            original, transposed = self._aliases[o]
+            e = self.expression(original)
+            return apply("transpose", (e,), {}, shape_of(o)) if transposed else e
         if o in self._guards:
             return Apply("equal", (self.expression(self._guards[o]), Number(0)), {}, shape_of(o))
         if o in self._inputs:
