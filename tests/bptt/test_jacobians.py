@@ -9,6 +9,7 @@ import tinyrnn as tr
 from tinyrnn import bptt, nn
 
 from .models import LAYERS, run
+from .networks import IRREGULAR
 
 
 def states_of(loss, *names):
@@ -318,3 +319,8 @@ def test_on_a_gpu(fake_cupy, device):
     np.testing.assert_allclose(flow[0].error, expected_flow[0].error, rtol=1e-10)
     np.testing.assert_allclose(flow[0].gates["f"], expected_flow[0].gates["f"], rtol=1e-10)
     assert (flow[0].saturation["o"].low == expected_flow[0].saturation["o"].low).all()
+
+
+def test_a_part_that_is_not_computed_at_each_step_is_named_as_the_reason():
+    with pytest.raises(ValueError, match="what a step does not compute anew, or no loss needs, is no part of it"):
+        bptt.jacobians(IRREGULAR["clockwork"](5))

@@ -355,3 +355,16 @@ def test_without_matplotlib_an_error_says_how_to_get_it():
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.splitlines() == ["plots need matplotlib: pip install 'tinyrnn[plots]'"] * 9, done.stderr
+
+
+@pytest.mark.parametrize("wrong", ["abc", ["a"], [[1.0, 2.0], [3.0]]])
+def test_only_numbers_are_drawn(wrong):
+    with pytest.raises(TypeError, match="expected numbers: a Tensor, an array, or lists"):
+        plots.loss_curve(wrong)
+
+
+@pytest.mark.parametrize("draw", [plots.jacobian_spectrum, plots.jacobian_eigenvalues])
+@pytest.mark.parametrize("wrong", [None, 3, np.ones((2, 2))])
+def test_only_jacobians_have_a_spectrum(draw, wrong):
+    with pytest.raises(TypeError, match=f"expected what bptt.jacobians returns, not {type(wrong).__name__}"):
+        draw(wrong)

@@ -166,6 +166,8 @@ class Steps:
             raise ValueError(
                 f"{title(self.track)}: the state has parts of the shapes {shapes[0]} at first, but {shapes[odd]} at "
                 f"t = {self.track.steps[odd] + 1}: there is no one Jacobian from step to step"
+                + "; what a step does not compute anew, or no loss needs, is no part of it"
+                * (len(shapes[odd]) < len(shapes[0]))
             )
         for shape in shapes[0]:
             if len(shape) > 1 and not 0 <= sequence < shape[0]:

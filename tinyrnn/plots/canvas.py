@@ -31,7 +31,10 @@ def numbers(values: Any) -> numpy.ndarray:
     """The numbers of a Tensor, of an array of any device, or of lists, in float64."""
     if isinstance(values, Value):
         values = values.data
-    return (backend.to_host(values) if backend.is_array(values) else numpy.asarray(values)).astype(float)
+    try:
+        return (backend.to_host(values) if backend.is_array(values) else numpy.asarray(values)).astype(float)
+    except (TypeError, ValueError):
+        raise TypeError(f"expected numbers: a Tensor, an array, or lists of one length; not {values!r:.60}") from None
 
 
 def one_sequence(values: Any, sequence: int, what: str) -> numpy.ndarray:

@@ -44,6 +44,7 @@ def jacobian_spectrum(jacobians: Jacobians | Mapping[str, Jacobians], *, count: 
     >>> ax.get_yscale()
     'log'
     """
+    _check(*jacobians.values() if isinstance(jacobians, Mapping) else [jacobians])
     several = isinstance(jacobians, Mapping)
     named: Mapping[str, Jacobians] = jacobians if isinstance(jacobians, Mapping) else {"": jacobians}
     values = {name: _drawable(one.singular_values()[::-1])[:, : count or (1 if several else None)] for name, one in named.items()}
@@ -89,6 +90,7 @@ def jacobian_eigenvalues(jacobians: Jacobians, *, ax: Any = None) -> Any:
     >>> plots.jacobian_eigenvalues(bptt.jacobians(y)).get_xlabel()
     'real part'
     """
+    _check(jacobians)
     steps = numpy.array(jacobians.steps)
     chosen = numpy.unique(numpy.linspace(0, len(steps) - 1, FEW).astype(int)) if len(steps) > FEW else numpy.arange(len(steps))
     chosen = chosen[numpy.isfinite(jacobians.matrices[chosen]).all(axis=(1, 2))]
@@ -109,3 +111,9 @@ def _drawable(singular: numpy.ndarray) -> numpy.ndarray:
     with numpy.errstate(invalid="ignore"):
         known = numpy.isfinite(singular) & (singular > 0) & (singular > 1e-15 * singular[:, :1])
     return numpy.where(known, singular, numpy.nan)
+
+
+def _check(*given: Any) -> None:
+    for one in given:
+        if not isinstance(one, Jacobians):
+            raise TypeError(f"expected what bptt.jacobians returns, not {type(one).__name__}")
