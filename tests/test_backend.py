@@ -69,3 +69,13 @@ def test_the_generator_of_numpy_is_not_touched():
     tr.manual_seed(1)
     tr.randn(100)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_norms_neither_overflow_nor_underflow():
+    norm = backend.norm
+    assert norm(np.full(4, 1e-200)) == pytest.approx(2e-200) and norm(np.full(4, 1e200)) == pytest.approx(2e200)
+    assert (
+        norm(np.full(4, 1e-40, "float32")) == pytest.approx(2e-40, rel=1e-4) and norm(np.array([3.0]), np.array([[4.0]])) == 5.0
+    )
+    assert norm(np.zeros(3)) == norm() == 0 and np.isnan(norm(np.array([np.nan, 1.0])))
+    assert norm(np.array([np.inf, 1.0])) == np.inf

@@ -285,6 +285,17 @@ def to_host(array: Any) -> numpy.ndarray:
     return numpy.asarray(array) if namespace((array,)) is numpy else array.get()
 
 
+def norm(*arrays: Any) -> float:
+    """The Frobenius norm of some arrays taken together; 0 of none.
+
+    No square over- or underflows on the way: the norm of a gradient is 0 only if all of it is.
+    """
+    parts = [to_host(array).astype(float).ravel() for array in arrays]
+    numbers = numpy.concatenate(parts) if parts else numpy.zeros(0)
+    largest = float(abs(numbers).max(initial=0.0))
+    return largest * float(numpy.linalg.norm(numbers / largest)) if 0 < largest < numpy.inf else largest
+
+
 # -- random numbers ----------------------------------------------------------------------------------------------
 
 _generators: dict[Device, Any] = {}

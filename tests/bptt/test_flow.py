@@ -7,7 +7,6 @@ import pytest
 
 import tinyrnn as tr
 from tinyrnn import bptt, nn
-from tinyrnn.bptt.flow import norm_of
 from tinyrnn.bptt.sparkline import sparkline
 from tinyrnn.bptt.verdict import judge
 
@@ -232,12 +231,6 @@ def test_nothing_to_follow_is_an_error():
     w = tr.Parameter(1.0)
     with pytest.raises(ValueError, match=r"nothing is carried.*tr\.step"):
         bptt.flow(w * w)
-
-
-def test_norms_neither_overflow_nor_underflow():
-    assert norm_of(np.full(4, 1e-200)) == pytest.approx(2e-200) and norm_of(np.full(4, 1e200)) == pytest.approx(2e200)
-    assert norm_of(np.zeros(3)) == norm_of() == 0 and np.isnan(norm_of(np.array([np.nan, 1.0])))
-    assert norm_of(np.array([np.inf, 1.0])) == np.inf
 
 
 # -- for the terminal ----------------------------------------

@@ -104,6 +104,24 @@ def test_cuts_are_visible_and_legible(loss, options):
     assert any("history cut" in text.text for text in drawing.texts)
 
 
+def test_a_cut_beyond_the_steps_left_out_is_drawn_over_the_gap():
+    """From the last step drawn before the gap, as an arrow that is not cut: the state itself is of a step that is not drawn."""
+    graph = tr.tape(windows(20, 2))
+    picture = read(graph, 4)
+    over = [(k.carries, k.tail.title, k.head.column, k.kind) for k in picture.links if k.over and k.tail.role == "state"]
+    assert sorted(over) == [("c_18", "c_2", 18, "severed"), ("h_18", "h_2", 18, "severed")]
+    assert [mark.title for mark in picture.marks if mark.initial] == ["h_0", "c_0"]
+    assert list(blemishes(render.draw(graph, fold=4, gradients=True))) == []
+
+
+@pytest.mark.parametrize("view", ["rolled", "pair"])
+def test_a_cut_is_seen_in_the_rolled_drawing(view):
+    drawing = render.draw(tr.tape(sliding(6, 2)), view=view)
+    bars = [arrow for arrow in drawing.arrows if arrow.tip.startswith("the history is cut")]
+    assert len(bars) == 2 * len([a for a in drawing.arrows if a.stroke == render.style.ARROWS["severed"]]) > 0
+    assert list(blemishes(drawing)) == []
+
+
 def test_strokes_cross_the_line():
     for corners in ([(0, 0), (30, 0), (30, 60), (50, 60)], [(0, 0), (50, 0)], [(0, 0), (40, 30)]):
         line = rounded(corners) if len(corners) != 2 or corners[1][1] == 0 else [(0, 0), (13, 10), (27, 20), (40, 30)]

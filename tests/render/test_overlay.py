@@ -39,6 +39,16 @@ def test_width_is_linear_in_the_logarithm_with_one_scale_for_all():
     assert flow.Scale([0.0], bound=1e3).stroke(1.0).width > 0  # nothing flows: a scale all the same
 
 
+@pytest.mark.parametrize("factor", [1e-30, 1e30])
+def test_gradients_whose_squares_are_no_numbers_are_neither_dead_nor_infinite(factor):
+    """In float32 a square ends at 1e-45 and at 3e38."""
+    w = tr.Parameter(np.ones(4, "float32"), name="w")
+    drawing = render.draw(tr.tape(tr.sum(w * factor)), gradients=True, exploding=1e35)
+    tips = [float(arrow.tip.rpartition("= ")[2]) for arrow in drawing.arrows if "∂L/∂w" in arrow.tip]
+    assert tips == [pytest.approx(2 * factor, rel=1e-2)]
+    assert not any("dead" in text or "infinite" in text for text in texts(drawing))
+
+
 def test_each_kind_of_gradient_has_a_line_of_its_own():
     scale = flow.Scale([1e-2, 1.0], bound=10.0)
     kinds = [scale.stroke(norm) for norm in (0.0, 1.0, 100.0, float("nan"))] + [style.ARROWS["detached"], style.ARROWS["severed"]]

@@ -168,7 +168,7 @@ class _Norms(dict):
     """Given the gradients of values, it keeps their norms alone."""
 
     def __setitem__(self, value: Value, gradient: Any) -> None:
-        super().__setitem__(value, norm_of(gradient))
+        super().__setitem__(value, backend.norm(gradient))
 
 
 class _Entry:
@@ -185,7 +185,7 @@ class _Entry:
     def take(self, state: Value, through: Value | None, share: Any) -> None:
         """Keep what enters at the last step; nothing enters with a gradient of zeros."""
         number = self.place[state]
-        if through in self.inside or number < self.last or norm_of(share) == 0:
+        if through in self.inside or number < self.last or backend.norm(share) == 0:
             return
         if number > self.last:
             self.last, self.errors = number, {}
@@ -200,7 +200,7 @@ class _Entry:
                 number = self.place.get(into)
                 if number is not None and through.place.step != into.place.step:
                     left[number][into] = left[number][into] + share if into in left[number] else share
-        return numpy.array([norm_of(*states.values()) for states in left[: self.last + 1]])
+        return numpy.array([backend.norm(*states.values()) for states in left[: self.last + 1]])
 
 
 def _rows(track: Track) -> list[tuple[Value | None, ...]]:
@@ -246,11 +246,3 @@ def _saturation(values: Sequence[Value | None]) -> Saturation:
             if known.any():
                 low[number], high[number] = below[known].mean(), above[known].mean()
     return Saturation(low, high)
-
-
-def norm_of(*arrays: Any) -> float:
-    """The Frobenius norm of some arrays taken together, without overflow or underflow on the way; 0 of none."""
-    parts = [backend.to_host(array).astype(float).ravel() for array in arrays]
-    numbers = numpy.concatenate(parts) if parts else numpy.zeros(0)
-    largest = float(abs(numbers).max(initial=0.0))
-    return largest * float(numpy.linalg.norm(numbers / largest)) if 0 < largest < numpy.inf else largest

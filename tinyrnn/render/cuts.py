@@ -8,17 +8,15 @@ from __future__ import annotations
 from . import style
 from .curve import Chain, Point, distance
 from .drawing import Arrow, Drawing
-from .picture import Picture
 from .style import Stroke
 
 STROKE = Stroke(style.ALARM, 1.3)
 HALF, APART, ROOM = 5.0, 4.0, 14.0  # half the length of a stroke, from one to the other, and the line that they need
 
 
-def draw(drawing: Drawing, picture: Picture) -> None:
-    """Draw a cut across every severed arrow of the forward pass."""
-    severed = {(f"m{link.tail.number}", f"m{link.head.number}") for link in picture.links if link.kind == "severed"}
-    for arrow in [arrow for arrow in drawing.arrows if arrow.ends in severed]:
+def draw(drawing: Drawing) -> None:
+    """Draw a cut across every severed arrow."""
+    for arrow in [arrow for arrow in drawing.arrows if arrow.stroke == style.ARROWS["severed"]]:
         drawing.arrows += strokes(arrow.chain)
 
 

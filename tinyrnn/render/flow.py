@@ -68,20 +68,15 @@ class Scale:
         return samples
 
 
-def length(array: object) -> float:
-    """The norm of an array."""
-    return float(numpy.linalg.norm(backend.to_host(array)))
-
-
 def norm(link: Link, flow: Flow) -> float | None:
     """The norm of what flows back along an arrow; None where nothing does, which is not the same as 0."""
     if link.detached:
         return None
     if not link.uses:  # between an operation and the box with its name: all that arrives there
         gradient = (link.tail if link.head.copy_of else link.head).node.gradient
-        return None if gradient is None else length(gradient)
+        return None if gradient is None else backend.norm(gradient)
     shares = [flow[use] for use in link.uses if use in flow]
-    return float(numpy.linalg.norm(shares)) if shares else None
+    return backend.norm(numpy.array(shares)) if shares else None
 
 
 def norms(links: list[Link], flow: Flow) -> dict[Link, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..tape import Graph
-from . import backward, cuts, flow, legend, rows
+from . import backward, flow, legend, rows
 from .drawing import Drawing
 from .levels import at_level
 from .options import Options
@@ -36,7 +36,6 @@ def compose(graph: Graph, chosen: Options) -> tuple[Picture, Drawing, list[legen
         rolled.draw(drawing, rolled.Rolled(picture, places))
         return picture, drawing, []
     unrolled.draw(drawing, places)
-    cuts.draw(drawing, picture)
     scale = None
     if both_ways:
         bound = chosen.exploding if chosen.gradients else None

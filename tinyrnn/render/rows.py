@@ -53,7 +53,7 @@ def numbers(*arrays: Any) -> tuple[str, ...]:
     hosts = [None if array is None else numpy.asarray(backend.to_host(array)) for array in arrays]
     size = max(host.size for host in hosts if host is not None)
     if size > FEW:
-        norms = [None if host is None else numpy.linalg.norm(host) for host in hosts]
+        norms = [None if host is None else backend.norm(host) for host in hosts]
         return ("‖·‖ " + " | ".join(map(notation.number, norms)),)
     columns = [[None] * size if host is None else list(host.ravel()) for host in hosts]
     return tuple(" | ".join(map(notation.number, line)) for line in zip(*columns))

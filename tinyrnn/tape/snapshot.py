@@ -8,8 +8,6 @@ from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-import numpy
-
 from .. import backend
 from ..autodiff import differentiate, identify, seed_of, shares
 from ..graph import RELEASED, SEVERED, Value, here, history
@@ -339,4 +337,4 @@ def _gradients(loss: Value) -> tuple[dict[tuple[Value, Value], float], dict[Valu
         parts[use] = parts[use] + share if use in parts else share
         if not isinstance(into.data, tuple):
             whole[into] = whole[into] + share if into in whole else share
-    return {use: float(numpy.linalg.norm(backend.to_host(share))) for use, share in parts.items()}, whole
+    return {use: backend.norm(share) for use, share in parts.items()}, whole

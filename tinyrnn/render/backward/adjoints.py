@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Set
 from typing import Any
 
+from ... import backend
 from ...tape import Graph, Node
-from ..flow import length
 from ..picture import Link, Mark, Picture
 from .copies import trail
 
@@ -104,7 +104,7 @@ class Adjoints:
     def size(self, mark: Mark) -> float | None:
         """The norm of the gradient that arrives at a mark; of a parameter, of the share that arrives there."""
         gradient = self.share(mark) if mark.back and mark.back.role == "share" else mark.node.gradient
-        return None if gradient is None else length(gradient)
+        return None if gradient is None else backend.norm(gradient)
 
     def share(self, mark: Mark) -> Any:
         """The part of a parameter's gradient that arrives at one of its marks; None if its terms cannot be told apart."""

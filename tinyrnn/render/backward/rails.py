@@ -9,10 +9,10 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import Any
 
+from ... import backend
 from .. import curve, style
 from ..curve import Point
 from ..drawing import Arrow, Box, Drawing, Text
-from ..flow import length
 from ..picture import Label, Mark
 from ..step.shafts import between, way_out
 from .mirror import BETWEEN, Mirror
@@ -117,9 +117,9 @@ class Rails:
         return x if (self.x(before) < x) != (self.x(after) < x) else None
 
     def arrow(self, corners: list[Point], ends: tuple[str, str], gradient: Any) -> None:
-        stroke = BETWEEN if gradient is None else self.mirror.stroke(length(gradient), between=True)
+        stroke = BETWEEN if gradient is None else self.mirror.stroke(backend.norm(gradient), between=True)
         self.drawing.arrows.append(Arrow(curve.rounded(corners), stroke, _size(gradient), ends))
 
 
 def _size(gradient: Any) -> str:
-    return "" if gradient is None else f"  ·  ‖·‖ = {length(gradient):.3g}"
+    return "" if gradient is None else f"  ·  ‖·‖ = {backend.norm(gradient):.3g}"

@@ -31,7 +31,7 @@ def heat_map(array: Any, cells: int) -> Json | None:
     numbers = matrix[numpy.isfinite(matrix)]
     low, high = (numbers.min(), numbers.max()) if numbers.size else (math.nan, math.nan)
     drawn: Json = {"shape": matrix.shape, "rows": small.shape[0], "columns": small.shape[1]}
-    drawn |= {"norm": number(numpy.linalg.norm(matrix)), "low": number(low), "high": number(high)}
+    drawn |= {"norm": number(backend.norm(matrix)), "low": number(low), "high": number(high)}
     return drawn | (quantised(small) if small.size > EXACT else {"numbers": [number(v, 5) for v in small.ravel()]})
 
 
@@ -75,7 +75,7 @@ def quantised(matrix: numpy.ndarray) -> Json:
 
 def norm(array: Any) -> float | str:
     """The square root of the sum of all squares."""
-    return number(numpy.linalg.norm(backend.to_host(array)))
+    return number(backend.norm(array))
 
 
 def number(value: Any, digits: int = 9) -> float | str:

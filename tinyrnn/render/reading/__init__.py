@@ -15,7 +15,6 @@ those about single operations):
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from functools import cached_property
 from typing import NamedTuple
@@ -23,7 +22,7 @@ from typing import NamedTuple
 from ...tape import Constant, Graph, Node
 from .. import notation
 from ..picture import AFTER, BEFORE, Axis, Label, Link, Mark, Picture, Use, Where
-from .axes import drawn_steps, find_axes, name_axes
+from .axes import drawn_steps, find_axes, name_axes, stand_in
 from .beginnings import set_beginnings
 from .calls import modules
 from .looks import Looks
@@ -96,7 +95,7 @@ class _Reader:
                 self.leaf(node, None, (0, AFTER), ())
         self.place_outsiders()
         number_slots(self.marks)
-        set_beginnings(self.marks, self.links)
+        set_beginnings(self.marks, self.links, self.axes.values())
         for number, mark in enumerate(self.marks):
             mark.number = number
         return Picture(self.marks, self.links, name_axes(self.axes.values(), self.marks))
@@ -120,9 +119,7 @@ class _Reader:
         axis = self.axes[source.loop]  # type: ignore[index]
         if reader.loop is None or self.axes[reader.loop].number != axis.number:
             return None
-        leap = axis.hidden if reader.step < source.step else -axis.hidden  # type: ignore[operator]
-        there = bisect_left(axis.steps, source.step) + leap  # type: ignore[type-var]
-        step = axis.steps[there] if 0 <= there < len(axis.steps) else None
+        step = stand_in(axis, source.step, reader.step)  # type: ignore[arg-type]
         other = self.at_step.get((source.key, step))
         if other is None or other.index > reader.index:  # in a loop within a loop, one step after the other is no way back
             return None

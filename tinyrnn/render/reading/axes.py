@@ -6,6 +6,7 @@ An encoder and its decoder do not: each has a time of its own, one after the oth
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import combinations, takewhile
@@ -66,6 +67,12 @@ def drawn_steps(axis: Axis, most: int | None) -> tuple[int, ...]:
     if len(axis.steps) <= max(most, ends):
         return axis.steps
     return axis.steps[: (ends + 1) // 2] + axis.steps[len(axis.steps) - ends // 2 :]
+
+
+def stand_in(axis: Axis, hidden: int, reader: int) -> int | None:
+    """The step that is drawn in place of a hidden one that another step reads: its like beyond the gap, if there is one."""
+    there = bisect_left(axis.steps, hidden) + (axis.hidden if reader < hidden else -axis.hidden)
+    return axis.steps[there] if 0 <= there < len(axis.steps) else None
 
 
 class _Run:

@@ -6,12 +6,15 @@ A state is named by what reads it: where one step reads the h of the step before
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
-from ..picture import Label, Link, Mark
+from ..picture import Axis, Label, Link, Mark
+from .axes import stand_in
 
 
-def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
+def set_beginnings(marks: list[Mark], links: list[Link], axes: Iterable[Axis]) -> None:
     """Mark what the first step of a loop reads in place of a state as that state's initial value."""
+    hidden = {axis.number: (axis, set(axis.steps).difference(axis.drawn)) for axis in axes}
     read = {position(link): link for link in links if link.recurrent and link.uses and link.tail.role == "state"}
     steps: dict[int, set[int]] = defaultdict(set)
     for mark in marks:
@@ -29,9 +32,12 @@ def set_beginnings(marks: list[Mark], links: list[Link]) -> None:
         state: Mark | None
         if model is not None:
             state, way = model.tail, model.delay
-            drawn = made.get((state.slot, head.where[0], head.column - way)) if tail.node.severed else None
+            step = head.column - way
+            axis, left_out = hidden[head.axis]
+            at = stand_in(axis, step, head.column) if step in left_out else step
+            drawn = made.get((state.slot, head.axis, at)) if tail.node.severed and at is not None else None
             if drawn is not None:  # the same numbers, without their history
-                link.tail = drawn
+                link.tail, link.over = drawn, step - drawn.column  # type: ignore[operator]
                 if tail in marks and not any(other.tail is tail for other in links):
                     marks.remove(tail)
                 continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import replace
 
-from .. import curve, notation, style
+from .. import curve, cuts, notation, style
 from ..drawing import Arrow, Box, Drawing, Text
 from ..picture import Axis, Label, Link, Mark, Picture
 from ..reading.beginnings import position
@@ -207,7 +207,8 @@ def draw(drawing: Drawing, rolled: Rolled) -> None:
     for link in sorted(rolled.links, key=lambda link: (link.kind == "recurrent", link.kind)):
         if not link.over:
             stroke = style.ARROWS[link.kind]
-            stroke = stroke._replace(dash="dash-dotted") if link.partial else stroke
+            if link.partial and link.kind != "severed":
+                stroke = stroke._replace(dash="dash-dotted")
             drawing.arrows.append(Arrow(rolled.chain(link), stroke, ends=(name[link.tail], name[link.head])))
     for number, ((tail, _), links) in enumerate(rolled.loops().items()):
         delay = rolled.delay(links[0], f"{rolled.prefix}z{number}")
@@ -221,6 +222,7 @@ def draw(drawing: Drawing, rolled: Rolled) -> None:
     for axis in rolled.axes:
         _caption(drawing, rolled, axis)
     drawing.texts += module_titles(rolled.places.values())
+    cuts.draw(drawing)
 
 
 def _caption(drawing: Drawing, rolled: Rolled, axis: Axis) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from .. import curve, style
+from .. import curve, cuts, style
 from ..curve import Chain
 from ..drawing import Arrow, Box, Drawing, Frame, Text
 from ..levels.frames import titles
@@ -206,10 +206,13 @@ def draw(drawing: Drawing, unrolled: Unrolled) -> None:
     for link in sorted(unrolled.links, key=lambda link: (link.kind == "recurrent", link.kind)):  # the recurrent ones lie on top
         ends = f"m{link.tail.number}", f"m{link.head.number}"
         stroke = style.ARROWS[link.kind]
-        drawing.arrows.append(Arrow(unrolled.chain(link), stroke._replace(dash="dashed") if link.over else stroke, ends=ends))
+        if link.over and link.kind != "severed":
+            stroke = stroke._replace(dash="dashed")
+        drawing.arrows.append(Arrow(unrolled.chain(link), stroke, ends=ends))
     for axis in unrolled.axes:
         _caption(drawing, unrolled, axis)
     drawing.texts += module_titles(unrolled.places.values())
+    cuts.draw(drawing)
 
 
 def _caption(drawing: Drawing, unrolled: Unrolled, axis: Axis) -> None:
