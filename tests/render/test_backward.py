@@ -148,6 +148,18 @@ def test_time_runs_backwards():
     assert direction(drawing, boxes, "sum", "+") == {-1.0, 1.0}
 
 
+@pytest.mark.parametrize("options", [{}, {"values": True}, {"shapes": True, "gradients": True}], ids=str)
+def test_captions_make_room_for_the_shares(options):
+    """Long names of axes, between many ways out of a step."""
+    encoder, decoder = nn.GRU(D, H), nn.RNN(D, H)
+    encoder.name, decoder.name = "the_encoder", "the_decoder"
+    _, state = encoder(sequence(3))
+    y, _ = decoder(sequence(3), state)
+    drawing = render.draw(tr.tape(tr.mean(y * y)), passes="backward", **options)
+    assert list(blemishes(drawing)) == []
+    assert {"the_encoder.layer0", "the_decoder.layer0"} <= {text.text for text in drawing.texts}
+
+
 def test_rails_pass_over_the_steps_that_are_left_out():
     graph = tr.tape(MODELS["rnn"](30))
     drawing = render.draw(graph, passes="backward", fold=4, gradients=True)

@@ -5,6 +5,7 @@ A rail for each weight runs through time as the backward pass does and collects 
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import Any
@@ -14,7 +15,8 @@ from .. import curve, style
 from ..curve import Point
 from ..drawing import Arrow, Box, Drawing, Text
 from ..picture import Label, Mark
-from ..step.shafts import between, way_out
+from ..step.shafts import CLEAR, way_out
+from ..views.unrolled import CAPTION
 from .mirror import BETWEEN, Mirror
 from .reflection import whole
 
@@ -28,6 +30,7 @@ class Rails:
     def __init__(self, mirror: Mirror, drawing: Drawing) -> None:
         self.mirror, self.drawing, self.places = mirror, drawing, mirror.unrolled.places
         self.out = 1 if mirror.over else -1  # the way from the loss to the weights: up, or down
+        self._crossing: dict[float, list[float]] = {}
         self.youngest: dict[Mark, int] = {}  # the latest use of each share
         for link in mirror.norms:
             mark = link.tail.copy_of or link.tail
@@ -40,7 +43,8 @@ class Rails:
                 shares[mark.node].append(mark)
         rails = sorted((self.in_order(marks) for marks in shares.values()), key=self.rank)
         if not self.mirror.over:
-            self.drawing.texts = [self.aside(text) for text in self.drawing.texts]
+            risers = [self.x(mark) for marks in rails for mark in marks]
+            self.drawing.texts = [text if text.y > 0 else self.aside(text, risers) for text in self.drawing.texts]
         _, bottom, _, top = self.drawing.bounds()
         edge = top if self.mirror.over else min(bottom, self.mirror.forward.bounds()[1])
         names = Counter(whole(marks[0]) for marks in rails)
@@ -65,12 +69,24 @@ class Rails:
         first, last = self.x(marks[0]), self.x(marks[-1])
         return first if first > last else -first
 
-    def aside(self, text: Text) -> Text:
-        """A caption, out of the way of the shares."""
+    def aside(self, text: Text, risers: list[float]) -> Text:
+        """A caption, out of the way of the shares and of what else runs below its step; the name of an axis moves farther."""
         place = next((p for p in self.places.values() if p.x < text.x < p.right), None)
-        if text.y > 0 or place is None:
+        if place is None:
             return text
-        return text._replace(x=place.x + between(place.cell, text.width))
+        lines = sorted([*risers, *self.crossing(text.y)])
+        room = text.width / 2 + CLEAR
+        reach = place.cell.width / 2 if text.y > -CAPTION else text.x + text.width
+        steps = (side * 2.0 * i for i in range(int(reach / 2)) for side in (1, -1))
+        free = (text.x + dx for dx in steps if bisect(lines, text.x + dx - room) == bisect(lines, text.x + dx + room))
+        return text._replace(x=next(free, text.x))
+
+    def crossing(self, y: float) -> list[float]:
+        """Where arrows of the drawing run across a line of text below the steps."""
+        if y not in self._crossing:
+            low = [a.chain for a in self.drawing.arrows if min(py for _, py in a.chain) < y + CLEAR]
+            self._crossing[y] = [px for chain in low for px, py in curve.sampled(chain) if abs(py - y) < CLEAR]
+        return self._crossing[y]
 
     def riser(self, mark: Mark) -> list[Point]:
         """From a share out toward its rail."""

@@ -45,13 +45,6 @@ def way_out(cell: Cell, slot: Slot) -> list[Point]:
     return [(x, y - high / 2), (x, level), (shaft, level)]
 
 
-def between(cell: Cell, wide: float) -> float:
-    """Where, as near to the middle of a step as may be, something so wide stands clear of the shafts."""
-    middle = cell.width / 2
-    places = [middle + side * 2.0 * i for i in range(int(cell.width / 4)) for side in (1, -1)]
-    return next((x for x in places if all(abs(x - shaft) > wide / 2 + CLEAR for shaft in cell.shafts.values())), middle)
-
-
 def _over_module(cell: Cell, slot: Slot) -> bool:
     return any(top < cell.centre[slot][1] for _, _, _, top in cell.frames.values())
 
