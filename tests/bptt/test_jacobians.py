@@ -204,6 +204,15 @@ def test_growth_rates_of_jacobians_that_are_not_finite_are_missing():
         assert np.isnan(bptt.growth_rates(h.sum(), 2)).all() and not np.isfinite(bptt.jacobians(h.sum()).growth())
 
 
+def test_a_state_that_forgets_everything_shrinks_at_an_infinite_rate():
+    w, h = tr.Parameter(np.eye(2)), tr.Tensor(np.ones((1, 2)))
+    for t in range(4):
+        with tr.step(t):
+            h = h @ w * (0.0 if t == 2 else 1.0)
+    with np.errstate(all="raise"):
+        assert bptt.jacobians(h.sum()).growth() == -np.inf
+
+
 def test_products_lead_from_the_last_state_back():
     _, _, loss = run("GRU")
     J = bptt.jacobians(loss)

@@ -95,23 +95,6 @@ def test_equations_and_contributions_agree_with_autograd(seeds):
     assert tried >= 5  # others forget their weights
 
 
-def test_an_odd_input_of_one_step_reaches_the_weights():
-    """The upper cell reads twice the lower one's state at one step: Σₜ hₜᵀ δaₜ is wrong there."""
-    W, V = (tr.Parameter(numbers(D, D, seed=seed), name=name) for seed, name in enumerate("WV"))
-    g = h = tr.tensor(numbers(N, D))
-    hs, gs = [], []
-    for t in range(6):
-        with tr.step(t):
-            h = tr.tanh(h @ W)
-            hs.append(h)
-    for t in range(6):
-        with tr.step(t):
-            g = tr.tanh((hs[t] * 2.0 if t == 3 else hs[t]) @ V + g)
-            gs.append(g)
-    loss = tr.mean(tr.stack(gs) ** 2)
-    agree(loss, bptt.equations(loss).run())
-
-
 def test_one_input_that_is_read_in_two_loops():
     """Another module takes over halfway: x₁ … x₃ and x₄ … x₆ are read by different loops, and are one list."""
     W, h = tr.Parameter(numbers(D, D), name="W"), tr.Parameter(numbers(N, D), name="h0")

@@ -394,3 +394,10 @@ def gradient_at_each_step(steps):
             (w,) = tr.named(w=w - 0.1 * tr.grad(error, w, create_graph=True))
             loss = loss + error
     return loss
+
+
+@network
+def changed_at_random(steps):
+    """At every other step, on average, something else is done to the state."""
+    odd = np.random.default_rng(0).random(steps) < 0.5
+    return in_a_loop(lambda cell, x, h, t, hs: cell(x, tr.sigmoid(h) if odd[t] else h))(steps)

@@ -11,11 +11,8 @@ from .one_step import Steps
 from .tracks import choose_track, find_tracks, title
 
 LARGEST = 1 << 28  # numbers in all Jacobians together: 2 GiB
-EXTRA, SWEEPS, TOLERANCE = (
-    4,
-    50,
-    1e-5,
-)  # of orthogonal iteration: vectors beyond those asked for; how often; and log σ is then settled
+EXTRA, SWEEPS = 4, 50  # of orthogonal iteration: how many vectors beyond those asked for, and how often at most
+TOLERANCE = 1e-5  # by which log σ may still change when it is taken for settled
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -119,7 +116,7 @@ class Jacobians:
             product = matrix @ product
             scale = numpy.linalg.norm(product)
             if not 0 < scale < numpy.inf:
-                return float(numpy.log(scale)) if scale == 0 else float(scale)
+                return -numpy.inf if scale == 0 else float(scale)
             log_scale, product = log_scale + numpy.log(scale), product / scale
         return float((log_scale + numpy.log(numpy.linalg.norm(product, 2))) / max(len(self.steps), 1))
 

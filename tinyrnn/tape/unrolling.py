@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from .collector import collector_paused
 from .folding import Fold
 from .nodes import Constant
 from .rules import counts, evaluate, same
@@ -34,12 +35,13 @@ def unroll(fold: Fold) -> dict[Instance, Call]:
         If the fold is wrong: something is read at a step at which it does not run, and has no `initial` there.
     """
     unrolled = {}
-    for o in fold.operations:
-        changes, grows = counts(o.attrs), counts(o.shape)
-        for t in o.steps or (None,):
-            inputs = [instance for wire in o.wires for instance in instances(wire, t, o.summed)]
-            attrs = evaluate(o.attrs, t) if changes else o.attrs
-            unrolled[o, t] = Call(o.op, attrs, evaluate(o.shape, t) if grows else o.shape, o.dtype, inputs)
+    with collector_paused():
+        for o in fold.operations:
+            changes, grows = counts(o.attrs), counts(o.shape)
+            for t in o.steps or (None,):
+                inputs = [instance for wire in o.wires for instance in instances(wire, t, o.summed)]
+                attrs = evaluate(o.attrs, t) if changes else o.attrs
+                unrolled[o, t] = Call(o.op, attrs, evaluate(o.shape, t) if grows else o.shape, o.dtype, inputs)
     return unrolled
 
 

@@ -70,18 +70,9 @@ class Apply:
 
 Expression = Number | Symbol | Apply
 
-SILENT = {
-    "broadcast_to",
-    "reshape",
-    "cast",
-    "move",
-    "at",
-    "part",
-    "split",
-    "unstack",
-    "present",
-    "nonzero",
-}  # bookkeeping, not written on paper
+SILENT = {  # bookkeeping, not written on paper
+    *("broadcast_to", "reshape", "cast", "move", "at", "part", "split", "unstack", "present", "nonzero"),
+}
 BOUND = {"sequence", "over_time"}  # their argument runs over all steps: t inside is not the t outside
 
 

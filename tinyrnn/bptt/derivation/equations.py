@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from ... import backend
-from ...graph import Value
+from ...graph import Value, history
 from ...tape import Graph, tape
 from .derive import Derivation
 from .latex import LaTeX
@@ -169,7 +169,7 @@ def equations(loss: Value) -> Equations:
         raise TypeError(f"equations: expected a loss, a Tensor, not {type(loss).__name__}")
     if loss.data.size != 1:
         raise ValueError(f"equations: the loss has shape {tuple(loss.shape)}, not that of one number: reduce it (mean, sum)")
-    if any(node.backward for node in tape(loss).nodes):
+    if any(value.place.backward for value in history(loss)):
         raise ValueError(
             "equations: the loss was computed from gradients (create_graph=True); only the recurrences of first derivatives "
             "can be derived: give the loss that was differentiated"

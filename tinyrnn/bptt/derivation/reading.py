@@ -221,7 +221,7 @@ class Reading:
     def read(self, wire: Any, reader: Operation | None) -> Expression:
         """What comes along a wire."""
         if isinstance(wire, Constant):
-            return Number(wire.value)
+            return Number(wire.value.item() if hasattr(wire.value, "item") else wire.value)
         if isinstance(wire, Table):
             return self._table(wire, reader)
         e = self.expression(wire.source)
@@ -284,7 +284,8 @@ class Reading:
         """The input that has these leaves; the backward pass may read fewer of them."""
         for step, leaf in leaves.items():
             given = self._given.get((leaf, step))
-            if given is not None and all(given.leaves.setdefault(t, other) is other for t, other in leaves.items()):
+            if given is not None and all(given.leaves.get(t, other) is other for t, other in leaves.items()):
+                given.leaves.update(leaves)
                 break
         else:
             given = Given(dict(leaves))
