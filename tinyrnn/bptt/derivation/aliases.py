@@ -29,7 +29,9 @@ def aliases(fold: Fold) -> dict[Operation, tuple[Operation, bool]]:
 
 
 def _memory(array: Any) -> Any:
-    """Where the numbers of an array are, and how they lie there."""
+    """Where the numbers of an array are, and how they lie there; None for a single number, which has no lasting place."""
+    if array.ndim == 0:
+        return None
     interface = getattr(array, "__cuda_array_interface__", None) or getattr(array, "__array_interface__", None)
     return interface and (interface["data"][0], array.dtype, array.shape, array.strides)
 
