@@ -176,6 +176,16 @@ def test_axes_stand_one_after_the_other_with_the_names_of_their_modules():
     assert encoder.x < decoder.x
 
 
+@pytest.mark.parametrize("view", ["unrolled", "rolled", "pair"])
+def test_steps_are_as_wide_as_the_name_of_their_axis(view):
+    """Beside a narrow step loops go down: its name must not stand in their way."""
+    encoder, decoder = nn.GRU(D, H, 2), nn.GRU(D, H)
+    encoder.name, decoder.name = "a_very_long_encoder", "a_very_long_decoder"
+    _, state = encoder(sequence(3))
+    y, _ = decoder(sequence(3), state[1:])
+    assert list(blemishes(render.draw(tr.tape(tr.mean(y)), view=view, level="cells"))) == []
+
+
 def test_the_state_is_handed_over_between_two_axes():
     links = [k for k in read(tr.tape(MODELS["encoder_decoder"](3))).links if k.tail.axis != k.head.axis]
     assert [(k.tail.title, k.head.title, k.head.initial) for k in links] == [("h_3", "h_0", True)]

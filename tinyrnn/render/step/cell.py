@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .. import layout, style
-from ..curve import Chain, Point
+from ..curve import Chain, Point, moved
 from ..layout import Joint, Outline, Task
 from ..picture import Link, Mark, Scope, Slot
 
@@ -39,6 +39,14 @@ class Cell:
         """The height just above (+1) or below (−1) all that stands in this slot's row."""
         edges = [self.centre[s][1] + side * self.size[s][1] / 2 for s in self.row(slot)]
         return max(edges) if side > 0 else min(edges)
+
+    def widen(self, width: float) -> None:
+        """Give it equal margins at both sides, until it is so wide."""
+        shift = max(0.0, (width - self.width) / 2)
+        self.width += 2 * shift
+        self.centre = {slot: (x + shift, y) for slot, (x, y) in self.centre.items()}
+        self.curves = {edge: moved(chain, shift) for edge, chain in self.curves.items()}
+        self.frames = {scope: (x0 + shift, y0, x1 + shift, y1) for scope, (x0, y0, x1, y1) in self.frames.items()}
 
     def way_up(self, slot: Slot) -> list[Point]:
         """From a slot to a place from which one can go straight up without meeting a mark."""

@@ -69,6 +69,7 @@ class Unrolled:
         links = [link for link in self.links if link.tail.axis == link.head.axis == axis.number]
         inside = [link for link in links if not leaves(link) and isinstance(link.head.column, int)]
         cell = lay_out(marks, [link for link in links if link.recurrent], inside, self.framed.get((axis.number, None), ()))
+        cell.widen(Text(0.0, 0.0, axis.name).width)
         dig(cell, marks)
         return cell
 
