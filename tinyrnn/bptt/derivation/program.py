@@ -14,7 +14,7 @@ import numpy
 
 from ... import backend
 from ...ops.indexing import ARRAY
-from ...tape import Affine, Operation
+from ...tape import Affine, Fixed, Operation
 from .algebra import PRESENT, Apply, Expression, Index, Number, Span, Symbol, is_op
 from .naming import Label
 from .recurrences import Equation, Section
@@ -380,7 +380,11 @@ def _is_table(thing: Any) -> bool:
 
 
 def _nodes(table: Any) -> Mapping[int, Any]:
-    return {t: leaf.node for t, leaf in table.leaves.items()} if isinstance(table, Given) else table.nodes
+    """What an argument is at each step, also at those at which another leaf stands for it."""
+    if isinstance(table, Given):
+        return {t: leaf.node for t, leaf in table.leaves.items()}
+    beyond = {t: wire.source.node for t, wire in table.initial.items() if isinstance(wire, Fixed) and wire.source.op is None}
+    return {**beyond, **table.nodes}
 
 
 def _has_gaps(steps: list[int]) -> bool:

@@ -34,17 +34,18 @@ def blocks(fold: Fold) -> Iterator[tuple[Operation, list[Operation]]]:
     """The values that are cut along their last axis, as those of all gates together are, and their parts."""
     found: dict[tuple[Operation, str], dict[Any, Operation]] = {}
     for o in fold.operations:
-        if o.op not in ("part", "getitem") or o.backward or not within_step(o.wires[0]):
+        if o.op not in ("part", "getitem") or o.backward or o.initial or not within_step(o.wires[0]):
             continue
         whole, shape = source(o.wires[0]), shape_of(o)
         if o.op == "part" and whole.op == "split" and whole.attrs["axis"] in (-1, len(shape) - 1):
-            if within_step(whole.wires[0]):
+            if within_step(whole.wires[0]) and not whole.initial:
                 start = sum(whole.attrs["sizes"][: o.attrs["index"]])
                 found.setdefault((source(whole.wires[0]), o.op), {})[start, start + shape[-1]] = o
         elif o.op == "getitem" and len(o.wires) == 1 and (span := block_of(o.attrs["index"], shape_of(whole))) is not None:
             found.setdefault((whole, o.op), {})[span] = o
     for (owner, _), parts in found.items():
-        if owner.op is not None and len(parts) > 1 and tile(list(parts), shape_of(owner)[-1]):
+        together = all(part.steps == owner.steps for part in parts.values())
+        if owner.op is not None and together and len(parts) > 1 and tile(list(parts), shape_of(owner)[-1]):
             yield owner, [parts[span] for span in sorted(parts)]
 
 
@@ -57,7 +58,7 @@ def size_of(o: Operation) -> Size | None:
     if mean is None or o.op != "div" or mean.op != "div" or not isinstance(o.wires[1], Constant) or o.wires[1] != mean.wires[1]:
         return None
     total = source(mean.wires[0]) if within_step(mean.wires[0]) else None
-    if total is None or total.op != "sum" or not within_step(total.wires[0]):
+    if total is None or total.op != "sum" or total.initial or not within_step(total.wires[0]):
         return None
     array, axis = source(total.wires[0]), total.attrs.get("axis")
     shape = shape_of(array)
