@@ -10,6 +10,7 @@ import pytest
 import tinyrnn as tr
 from tinyrnn import autodiff, nn, render
 from tinyrnn.graph import history
+from tinyrnn.render.curve import moved, rounded
 from tinyrnn.render.levels import at_level
 from tinyrnn.render.reading import read
 from tinyrnn.render.reading.looks import MOVERS
@@ -63,6 +64,22 @@ def test_the_check_finds_blemishes():
     drawing.texts[0] = drawing.texts[0]._replace(x=drawing.boxes[5].x, y=drawing.boxes[5].y)
     found = " ".join(blemishes(drawing))
     assert "overlap" in found and "text" in found and "reach" in found
+
+
+def test_the_check_finds_arrows_that_run_where_they_should_not():
+    drawing = render.draw(tr.tape(MODELS["lstm"](3)))
+    box = next(b for b in drawing.boxes if b.label.text == "h" and b.time == 2)
+    caption = next(t for t in drawing.texts if t.text == "t = 2")
+    one, other = [a for a in drawing.arrows if a.ends and a.stroke.width == 1.5][:2]
+    for chain, fault in (
+        (rounded([(box.x - 60, box.y), (box.x + 60, box.y)]), "runs behind h"),
+        (rounded([(caption.x - 60, caption.y), (caption.x + 60, caption.y)]), "through text 't = 2'"),
+        (moved(other.chain, 0.5), "run on each other"),
+    ):
+        drawing.arrows.append(one._replace(chain=chain, ends=None))
+        assert any(fault in line for line in blemishes(drawing)), fault
+        drawing.arrows.pop()
+    assert list(blemishes(drawing)) == []
 
 
 # -- the gradients -----------------------------------------------------------------------------------------------
