@@ -1,10 +1,10 @@
-"""Draw the gallery: every kind of drawing of six networks, and the page of the documentation that shows them.
+"""Draw the gallery: every kind of drawing of seven networks, and the page of the documentation that shows them.
 
     python demos/unrolled_graph.py                                        docs/gallery.md and docs/gallery/
     python demos/unrolled_graph.py --out out                              the same in another folder
     python demos/unrolled_graph.py --network lstm --kind gates rolled --out out --format png
 
-Every network computes the mean square of its outputs; random numbers begin at the same seed.
+All random numbers begin at seed 0.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import tinyrnn as tr
 from tinyrnn import nn
 
-I, H, N = 3, 4, 2  # features of an input, units of a state, sequences of a batch
+INPUTS, HIDDEN, BATCH = 3, 4, 2
 
 
 class LeakyCell(nn.Module):
@@ -38,29 +38,54 @@ class LeakyCell(nn.Module):
         return tr.zeros(batch, self.p.shape[0], dtype=dtype, device=device)
 
 
-class EncoderDecoder(nn.Module):
+def layer(make: Callable[[], nn.Module]) -> Callable[[int], tr.Tensor]:
+    """The mean square of a layer's outputs."""
+
+    def loss(steps: int) -> tr.Tensor:
+        y, _ = make()(tr.randn(steps, BATCH, INPUTS))
+        return tr.mean(y * y)
+
+    return loss
+
+
+def encoder_decoder(steps: int) -> tr.Tensor:
     """A sequence goes in, and its summary is unfolded into another one, of another length: two time axes."""
-
-    def __init__(self) -> None:
-        self.encoder, self.decoder = nn.GRU(I, H), nn.RNNCell(H, H)
-
-    def forward(self, x: Any) -> Any:
-        _, summary = self.encoder(x)
-        state, outputs = summary[0], []
-        for t in range(max(1, x.shape[0] - 1)):
-            with tr.step(t):
-                state = self.decoder(state, state)
-                outputs.append(state)
-        return tr.stack(outputs), state
+    encoder, decoder = nn.GRU(INPUTS, HIDDEN), nn.RNNCell(HIDDEN, HIDDEN)
+    encoder.name, decoder.name = "encoder", "decoder"
+    _, summary = encoder(tr.randn(steps, BATCH, INPUTS))
+    state, outputs = summary[0], []
+    for t in range(steps - 1):
+        with tr.step(t):
+            state = decoder(state, state)
+            outputs.append(state)
+    y = tr.stack(outputs)
+    return tr.mean(y * y)
 
 
-NETWORKS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-    "rnn": ("A simple recurrent network", lambda: nn.RNN(I, H)),
-    "lstm": ("Long short-term memory", lambda: nn.LSTM(I, H)),
-    "gru": ("Gated recurrent units", lambda: nn.GRU(I, H)),
-    "bidirectional": ("An LSTM in two layers and both directions", lambda: nn.LSTM(I, H, 2, bidirectional=True)),
-    "encoder_decoder": ("An encoder and a decoder", EncoderDecoder),
-    "own_cell": ("A cell of one's own", lambda: nn.Recurrent(LeakyCell(I, H))),
+def truncated(steps: int) -> tr.Tensor:
+    """A loss at every step, and a cut behind every second one."""
+    cell = nn.GRUCell(INPUTS, HIDDEN)
+    state, total = cell.initial_state(BATCH), 0.0
+    for t, x in enumerate(tr.randn(steps, BATCH, INPUTS)):
+        if t % 2 == 0:
+            state = state.detach()
+        with tr.step(t):
+            state = cell(x, state)
+            total = total + tr.sum(state * state)
+    return total
+
+
+NETWORKS: dict[str, tuple[str, Callable[[int], tr.Tensor]]] = {
+    "rnn": ("A simple recurrent network", layer(lambda: nn.RNN(INPUTS, HIDDEN))),
+    "lstm": ("Long short-term memory", layer(lambda: nn.LSTM(INPUTS, HIDDEN))),
+    "gru": ("Gated recurrent units", layer(lambda: nn.GRU(INPUTS, HIDDEN))),
+    "bidirectional": (
+        "An LSTM in two layers and both directions",
+        layer(lambda: nn.LSTM(INPUTS, HIDDEN, 2, bidirectional=True)),
+    ),
+    "encoder_decoder": ("An encoder and a decoder", encoder_decoder),
+    "own_cell": ("A cell of one's own", layer(lambda: nn.Recurrent(LeakyCell(INPUTS, HIDDEN)))),
+    "truncated": ("Truncated backpropagation: a GRU whose history is cut behind every second step", truncated),
 }
 
 
@@ -90,22 +115,16 @@ PAGE = "gallery.md"
 HEAD = """\
 # Gallery
 
-Every kind of drawing, of six networks. `python demos/unrolled_graph.py` draws all of them and writes this page;
+Every kind of drawing, of seven networks. `python demos/unrolled_graph.py` draws all of them and writes this page;
 [drawing](drawing.md) explains the options, [explorer](explorer.md) the pages to explore.
 """
 
 
-def loss_of(network: str, steps: int) -> tr.Tensor:
-    """The mean square of a network's outputs, for a sequence of so many steps."""
-    tr.manual_seed(0)
-    _, make = NETWORKS[network]
-    y, _ = make()(tr.randn(steps, N, I))
-    return tr.mean(y * y)
-
-
 def draw(network: str, kind: str, path: Path) -> None:
     """Draw one picture."""
-    graph = tr.tape(loss_of(network, KINDS[kind].steps))
+    tr.manual_seed(0)
+    _, loss = NETWORKS[network]
+    graph = tr.tape(loss(KINDS[kind].steps))
     if kind == "part":
         graph = graph.subgraph(steps=(1, 2))
     graph.render(path, **KINDS[kind].options)
@@ -127,6 +146,7 @@ def page(networks: Iterable[str], kinds: Iterable[str], name: Callable[[str, str
 
 
 def main() -> None:
+    """Draw what is asked for."""
     docs = Path(__file__).resolve().parents[1] / "docs"
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--network", choices=NETWORKS, nargs="+", default=list(NETWORKS))
