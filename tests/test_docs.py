@@ -38,8 +38,14 @@ def test_console_examples_print_what_the_page_says(page, tmp_path, monkeypatch):
 def test_the_readme_session_runs_and_draws(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (session,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    exec(compile(session, "README.md", "exec"), {})
+    names = {"bptt": bptt}
+    exec(compile(session, "README.md", "exec"), names)
     assert "<svg" in (tmp_path / "unrolled.svg").read_text("utf-8")
+    (table,) = re.findall(r"^## Look at it\n(.*?)^## ", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    calls = [call for row in table.splitlines() if row.startswith("| `") for call in re.findall("`(.*?)`", row.split("|")[1])]
+    assert len(calls) > 6
+    for call in calls:
+        assert eval(call, names) is not None, call
 
 
 @pytest.mark.parametrize("module", [tr, bptt, nn, optim, io, plots], ids=lambda module: module.__name__)
