@@ -19,7 +19,8 @@ def no_figure_is_left():
     pyplot.switch_backend("agg")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        for matter_of_matplotlib in (PendingDeprecationWarning, DeprecationWarning):
+            warnings.simplefilter("ignore", matter_of_matplotlib)
         yield
     pyplot.close("all")
 

@@ -233,7 +233,7 @@ def _draw(
         norm=norm,
         aspect="auto",  # constrained layout cuts labels off beside Axes of a fixed aspect
         extent=(0.5, columns + 0.5, rows + 0.5, 0.5),
-        interpolation="nearest" if max(rows, columns) <= 2000 else "auto",
+        interpolation="nearest" if max(rows, columns) <= 2000 else "antialiased",
     )
     inches = ax.bbox.width / ax.figure.dpi / columns, ax.bbox.height / ax.figure.dpi / rows  # of one cell
     if min(inches) > GAP:
