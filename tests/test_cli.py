@@ -162,6 +162,11 @@ def test_help_has_examples(run, line):
     assert code == 0 and f"examples:\n  tinyrnn {line.split()[0].replace('--help', 'unroll')}" in out
 
 
+def test_the_version_is_that_of_the_installed_package(run, monkeypatch):
+    monkeypatch.setattr(doctor, "version_of", {"tinyrnn": "7.8.9"}.get)
+    assert run("--version") == (0, "tinyrnn 7.8.9\n", "")
+
+
 def test_examples_of_the_help_are_commands_that_run(run):
     pytest.importorskip("matplotlib")
     for line in cli.EXAMPLES.splitlines()[1:]:

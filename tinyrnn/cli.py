@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinyrnn", description="Backpropagation through time: drawn, explained, explored.", epilog=EXAMPLES, **plain
     )
+    parser.add_argument("--version", action="version", version=f"tinyrnn {doctor.version_of('tinyrnn') or '(not installed)'}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 
     def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
