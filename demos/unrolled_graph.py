@@ -54,7 +54,7 @@ def encoder_decoder(steps: int) -> tr.Tensor:
     encoder.name, decoder.name = "encoder", "decoder"
     _, summary = encoder(tr.randn(steps, BATCH, INPUTS))
     state, outputs = summary[0], []
-    for t in range(steps - 1):
+    for t in range(max(1, steps - 1)):
         with tr.step(t):
             state = decoder(state, state)
             outputs.append(state)
