@@ -1,6 +1,7 @@
 """demos/unrolled_graph.py, and the gallery of the documentation that it has drawn."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -16,6 +17,16 @@ DOCS = ROOT / "docs"
 _spec = importlib.util.spec_from_file_location("unrolled_graph", DEMO)
 gallery = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(gallery)
+
+DATA = re.compile(r'(?<=<script type="application/json" id="data">)(.*)(?=</script>)')
+
+
+def outline(data):
+    """The keys of all objects and the lengths of all lists."""
+    if isinstance(data, dict):
+        return {key: outline(value) for key, value in data.items()}
+    return [len(data), *map(outline, data)] if isinstance(data, list) else None
+
 
 PICTURES = [(network, kind) for network in gallery.NETWORKS for kind in gallery.KINDS if kind != "explorer"]
 NUMBERLESS = [(n, k) for n, k in PICTURES if k not in ("gradients", "values", "backward", "both")]
@@ -53,6 +64,16 @@ def test_the_pictures_are_those_that_the_demo_draws(network, kind, tmp_path):
     """Where widths do not depend on the last bit of a number, to the letter."""
     gallery.draw(network, kind, tmp_path / "again.svg")
     assert (DOCS / "gallery" / f"{network}-{kind}.svg").read_text("utf-8") == (tmp_path / "again.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize("network", gallery.NETWORKS)
+def test_the_pages_to_explore_are_those_that_the_demo_writes(network, tmp_path):
+    """All but the last bits of the numbers in their data: the program that shows them to the letter, and what is in them."""
+    gallery.draw(network, "explorer", tmp_path / "again.html")
+    pages = [(DOCS / "gallery" / f"{network}-explorer.html").read_text("utf-8"), (tmp_path / "again.html").read_text("utf-8")]
+    programs, data = zip(*((DATA.sub("", page), json.loads(DATA.search(page)[1])) for page in pages))
+    assert programs[0] == programs[1]
+    assert data[0]["title"] == data[1]["title"] and outline(data[0]) == outline(data[1])
 
 
 @pytest.mark.parametrize("network, kind", sorted(set(PICTURES) - set(NUMBERLESS)))
