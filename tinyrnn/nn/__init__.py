@@ -1,7 +1,8 @@
 """Modules, cells, layers over time, initialisers and losses."""
 
 from . import init
-from .cells import Cell, GRUCell, LSTMCell, LSTMState, RNNCell
+from .cell import Cell, begin
+from .cells import GRUCell, LSTMCell, LSTMState, RNNCell
 from .layers import Dropout, Embedding, LayerNorm, Linear, Sequential
 from .losses import binary_cross_entropy, cross_entropy, huber, mae, mse
 from .module import Module
@@ -23,6 +24,7 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "Sequential",
+    "begin",
     "binary_cross_entropy",
     "cross_entropy",
     "huber",

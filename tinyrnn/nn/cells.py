@@ -6,65 +6,9 @@ from typing import Any, NamedTuple
 
 from ..graph import named
 from ..ops import relu, sigmoid, split, tanh
-from ..tensor import Parameter, Tensor, as_tensor, zeros
+from ..tensor import Parameter, Tensor
 from . import init
-from .module import Module, check_sizes
-
-
-class Cell(Module):
-    """What the library's cells have in common: sizes, and a state of zeros to begin with."""
-
-    input_size: int
-    hidden_size: int
-    b: Any
-    state_names: tuple[str, ...] = ("h",)
-    state_types: tuple[type, ...] = ()  # what holds its parts, if there are several
-    nonlinearities = {"tanh": tanh, "relu": relu}
-
-    def initial_state(self, batch: int, dtype: Any = "float32", device: Any = None) -> Any:
-        """The state before the first step: zeros, (batch, hidden_size)."""
-        return zeros(batch, self.hidden_size, dtype=dtype, device=device)
-
-    def _checked(self, x: Any, state: Any) -> tuple:
-        """x and the parts of the state as Tensors, known to fit; the state None is the initial one.
-
-        Nothing else would notice: a state of another shape broadcasts, and the rows of one Tensor unpack as h and c.
-        """
-        x = as_tensor(x)
-        shape = x.shape
-        if len(shape) != 2 or shape[1] != self.input_size:
-            raise ValueError(
-                f"{type(self).__name__}: x must be (N, input_size) = (N, {self.input_size}), but has shape {tuple(shape)}"
-            )
-        if state is None:
-            state = self.initial_state(shape[0], self.W_x.dtype, self.W_x.device)
-        given: Any = state if isinstance(state, self.state_types) else (state,)
-        parts = tuple(map(as_tensor, given))
-        expected = shape[0], self.hidden_size
-        fits = len(parts) == len(self.state_names)
-        for part in parts:
-            fits = fits and part.shape == expected
-        if not fits:
-            names = ", ".join(self.state_names)
-            form = f"({names}), each" if self.state_types else names
-            raise ValueError(
-                f"{type(self).__name__}: state must be {form} (N, hidden_size) = {expected}, but is {_described(state)}"
-            )
-        return x, *parts
-
-    def _make_weights(self, gates: int, bias: bool) -> None:
-        """W_x, W_h and b for this many gates, side by side."""
-        check_sizes(self, input_size=self.input_size, hidden_size=self.hidden_size)
-        self.W_x = Parameter(init.gates(init.glorot, self.input_size, self.hidden_size, gates))
-        self.W_h = Parameter(init.gates(init.orthogonal, self.hidden_size, self.hidden_size, gates))
-        self.b = Parameter(init.zeros(gates * self.hidden_size)) if bias else 0.0
-
-
-def _described(state: Any) -> str:
-    if isinstance(state, (tuple, list)):
-        return f"a {type(state).__name__} of {', '.join(map(_described, state)) or 'nothing'}"
-    shape = getattr(state, "shape", None)
-    return f"a {type(state).__name__}" + ("" if shape is None else f" of shape {tuple(shape)}")
+from .cell import Cell
 
 
 class RNNCell(Cell):
@@ -87,6 +31,8 @@ class RNNCell(Cell):
     >>> nn.RNNCell(3, 4)(tr.ones(2, 3), tr.zeros(2, 4)).shape
     (2, 4)
     """
+
+    nonlinearities = {"tanh": tanh, "relu": relu}
 
     def __init__(self, input_size: int, hidden_size: int, *, bias: bool = True, nonlinearity: str = "tanh") -> None:
         if nonlinearity not in self.nonlinearities:
@@ -135,18 +81,12 @@ class LSTMCell(Cell):
     ((2, 4), (2, 4))
     """
 
-    state_names = "h", "c"
-    state_types = tuple, list
-
     def __init__(self, input_size: int, hidden_size: int, *, bias: bool = True) -> None:
         self.input_size, self.hidden_size = input_size, hidden_size
+        self.state_sizes = LSTMState(hidden_size, hidden_size)
         self._make_weights(4, bias)
         if bias:
             self.b.assign(init.forget_bias(hidden_size))
-
-    def initial_state(self, batch: int, dtype: Any = "float32", device: Any = None) -> LSTMState:
-        """h and c before the first step: zeros, each (batch, hidden_size)."""
-        return LSTMState(*(zeros(batch, self.hidden_size, dtype=dtype, device=device) for _ in "hc"))
 
     def forward(self, x: Any, state: Any = None) -> LSTMState:
         x, h, c = self._checked(x, state)

@@ -11,21 +11,10 @@ from .. import backend
 from ..graph import Value, at, here, step
 from ..ops import concatenate, less, reshape, stack, transpose, unstack, where
 from ..tensor import Tensor, as_tensor
-from .cells import Cell, GRUCell, LSTMCell, RNNCell
+from .cell import Cell, begin, initial_state, like, parts, state_sizes
+from .cells import GRUCell, LSTMCell, RNNCell
 from .layers import Dropout
 from .module import Module, as_input, check_sizes
-
-
-def parts(state: Any) -> tuple:
-    """The parts of a state: (h, c) of an LSTM, (h,) of a cell whose state is one Tensor."""
-    return tuple(state) if isinstance(state, (tuple, list)) else (state,)
-
-
-def _like(state: Any, new: Sequence) -> Any:
-    """These parts in the form of `state`: a Tensor, a tuple or a named tuple."""
-    if not isinstance(state, (tuple, list)):
-        return new[0]
-    return type(state)(*new) if hasattr(state, "_fields") else tuple(new)
 
 
 def _carry(state: Any, names: Sequence[str | None]) -> Any:
@@ -70,7 +59,7 @@ def _kept(valid: Any, new: Any, old: Any) -> Any:
     kept = [_where(valid, n, o) for n, o in zip(parts(new), parts(old))]
     for value, n in zip(kept, parts(new)):
         value.name, n.name = n.name, None
-    return _like(new, kept)
+    return like(new, kept)
 
 
 def _check_state(cell: Any, before: Any, after: Any) -> None:
@@ -92,7 +81,7 @@ def unroll(cell: Callable, xs: Sequence, state: Any, *, reverse: bool = False, v
     Parameters
     ----------
     cell : callable
-        (x, state) -> state; the output of a step is the first part of its state.
+        (x, state) -> state; the output of a step is the first part of its state.  See also `begin`.
     xs : sequence of Tensor
         The input of each step, (N, I).
     state : Tensor or tuple of Tensor
@@ -111,17 +100,18 @@ def unroll(cell: Callable, xs: Sequence, state: Any, *, reverse: bool = False, v
         After the last step.
     """
     fields = getattr(state, "_fields", ("h", *(f"s{i}" for i in range(1, len(parts(state))))))
-    first = state = _like(state, [_own(part) for part in parts(state)])
+    first = state = like(state, [_own(part) for part in parts(state)])
     _check_batch(cell, xs[0] if len(xs) else None, state)
     ys: list = [None] * len(xs)
+    run = begin(cell, xs[-1 if reverse else 0], state) if len(xs) else cell
     with at(here().place):  # a time loop of its own, even if it goes on at the step where another one ended
         for t in reversed(range(len(xs))) if reverse else range(len(xs)):
             with step(t):
                 if valid is None:
-                    new = cell(xs[t], state)
+                    new = run(xs[t], state)
                     ys[t] = parts(new)[0]
                 else:
-                    new = cell(_where(valid[t], xs[t], 0), state)
+                    new = run(_where(valid[t], xs[t], 0), state)
                     ys[t] = _where(valid[t], parts(new)[0], 0)
                     new = _kept(valid[t], new, state)
             if state is first:
@@ -211,7 +201,8 @@ class Recurrent(Module):
         ----------
         x : Tensor or array, (T, N, I)
         state : Tensor or tuple of Tensor, optional
-            Before the first step, as the cell takes it; by default ``cell.initial_state(N, dtype, device)``.
+            Before the first step, as the cell takes it; by default ``cell.initial_state(N, dtype, device)`` if there is
+            such a method, else zeros, (N, hidden_size), or as many and as wide as the cell's `state_sizes` say.
         lengths : N integers, optional
             How many steps of each sequence count.  After them outputs are 0 and the state stays.
 
@@ -224,12 +215,7 @@ class Recurrent(Module):
         """
         xs = _check_input(self, x, getattr(self.cell, "input_size", None), self.batch_first)
         if state is None:
-            if not hasattr(self.cell, "initial_state"):
-                raise TypeError(
-                    f"{type(self.cell).__name__} does not say how it begins: give the layer a state, "
-                    "or the cell a method initial_state(self, batch, dtype, device)"
-                )
-            state = self.cell.initial_state(xs.shape[1], xs.dtype, xs.device)
+            state = initial_state(self.cell, xs.shape[1], xs.dtype, xs.device)
         valid = _valid_steps(lengths, xs.shape[0], xs.shape[1], xs.device)
         ys, state = unroll(self.cell, unstack(xs), state, reverse=self.reverse, valid=valid)
         return stack(ys, axis=1 if self.batch_first else 0), state
@@ -256,10 +242,12 @@ class _Layers(Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.bidirectional, self.batch_first = bias, bidirectional, batch_first
         directions = ("", "_reverse") if bidirectional else ("",)
+        inputs = input_size
         for layer in range(num_layers):
-            inputs = input_size if layer == 0 else hidden_size * len(directions)
-            for direction in directions:
-                setattr(self, f"layer{layer}{direction}", type(self).make_cell(inputs, hidden_size, bias=bias, **cell_options))
+            made = [type(self).make_cell(inputs, hidden_size, bias=bias, **cell_options) for _ in directions]
+            for direction, cell in zip(directions, made):
+                setattr(self, f"layer{layer}{direction}", cell)
+            inputs = sum(cell.output_size for cell in made)
         self.between = Dropout(dropout)
 
     def cells(self) -> list[tuple[Cell, ...]]:
@@ -308,7 +296,7 @@ class _Layers(Module):
             final += [last for _, last in runs]
             sequence = [self._joined(t, *outputs) for t, outputs in enumerate(zip(*(ys for ys, _ in runs)))]
         y = stack(sequence, axis=1 if self.batch_first else 0)
-        return y, _like(final[0], [stack(of_all) for of_all in zip(*map(parts, final))])
+        return y, like(final[0], [stack(of_all) for of_all in zip(*map(parts, final))])
 
     def _between(self, t: int, y: Any) -> Any:
         with step(t):
@@ -325,19 +313,18 @@ class _Layers(Module):
         cells = [cell for layer in self.cells() for cell in layer]
         if state is None:
             return [cell.initial_state(batch, xs.dtype, xs.device) for cell in cells]
-        form = cells[0].initial_state(0)
-        expected = (len(cells), batch, self.hidden_size)
+        sizes = state_sizes(cells[0])
         given = [as_tensor(part) for part in parts(state)]
-        names = getattr(form, "_fields", ("h",))
-        if len(given) != len(parts(form)):
+        names = getattr(sizes, "_fields", ("h",))
+        if len(given) != len(names):
             raise ValueError(f"{type(self).__name__}: the state has {len(given)} parts, expected {', '.join(names)}")
-        for name, part in zip(names, given):
-            if tuple(part.shape) != expected:
+        for name, part, size in zip(names, given, parts(sizes)):
+            if tuple(part.shape) != (expected := (len(cells), batch, size)):
                 raise ValueError(
                     f"{type(self).__name__}: the state's {name} has shape {tuple(part.shape)}, expected {expected}: "
-                    "layers · directions, sequences N, hidden_size H"
+                    f"layers · directions, sequences N, {'hidden_size H' if size == self.hidden_size else 'proj_size P'}"
                 )
-        return [_like(form, of_cell) for of_cell in zip(*(unstack(part) for part in given))]
+        return [like(sizes, of_cell) for of_cell in zip(*(unstack(part) for part in given))]
 
 
 class RNN(_Layers):
