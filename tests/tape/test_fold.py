@@ -15,7 +15,7 @@ from tests.render.models import MODELS
 from tests.tape.networks import NETWORKS, H, N
 from tinyrnn import nn
 from tinyrnn.graph import at, here
-from tinyrnn.nn.recurrent import unroll as unroll_cell
+from tinyrnn.nn.over_time import unroll as unroll_cell
 from tinyrnn.tape import Affine, At, Constant, Delayed, Every, Fixed, Table, faithful
 
 ALL = {**MODELS, **NETWORKS}

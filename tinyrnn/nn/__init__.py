@@ -3,27 +3,36 @@
 from . import init
 from .cell import Cell, begin
 from .cells import GRUCell, LSTMCell, LSTMState, RNNCell
+from .combine import Bidirectional, Stack
+from .layer import Layer, Run
 from .layers import Dropout, Embedding, LayerNorm, Linear, Sequential
 from .losses import binary_cross_entropy, cross_entropy, huber, mae, mse
 from .module import Module
-from .recurrent import GRU, LSTM, RNN, Recurrent, unroll
+from .over_time import unroll
+from .padding import pad_sequence, unpad_sequence
+from .recurrent import Recurrent
+from .rnn import GRU, LSTM, RNN
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Bidirectional",
     "Cell",
     "Dropout",
     "Embedding",
     "GRUCell",
     "LSTMCell",
     "LSTMState",
+    "Layer",
     "LayerNorm",
     "Linear",
     "Module",
     "RNNCell",
     "Recurrent",
+    "Run",
     "Sequential",
+    "Stack",
     "begin",
     "binary_cross_entropy",
     "cross_entropy",
@@ -31,5 +40,7 @@ __all__ = [
     "init",
     "mae",
     "mse",
+    "pad_sequence",
+    "unpad_sequence",
     "unroll",
 ]
