@@ -22,6 +22,7 @@ import signal
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 
 # These matrices are small: a second BLAS thread gains little, and beside other work on the machine the two wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when NumPy is imported
@@ -107,6 +108,8 @@ class Corpus:
                 f"the text is too short: {len(codes):,} characters, but --batch {batch} and --window {window} "
                 f"need {needed:,}; give a longer text or smaller numbers"
             )
+        seen, unseen = (np.bincount(part, minlength=len(self.characters)) + 1 for part in (codes[:split], codes[split:]))
+        self.by_frequency = -unseen @ np.log2(seen / seen.sum()) / unseen.sum()  # bits, if a character's frequency predicts it
         self.held_out = text[split:]
         self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
         self.train, self.validation = Streams(codes[:split], batch, window), Streams(codes[split:], batch, window)
@@ -432,7 +435,7 @@ def prepare(options: argparse.Namespace) -> tuple[Training, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, then sample and draw; the exit code."""
-    options = parse(arguments)
+    options, start = parse(arguments), perf_counter()
     try:
         training, prompt = prepare(options)
     except Mistake as mistake:
@@ -463,9 +466,12 @@ def main(arguments: list[str] | None = None) -> int:
     draw_unrolled(model, corpus, out / "unrolled.svg")
     draw_loss(training.losses, training.validation, out / "loss.png")
 
-    print(f"{training.validation[training.step]:.3f} bits per character on text it has not seen, after {training.step} steps")
     for name in ("samples.txt", "hidden_states.png", "unrolled.svg", "loss.png", CHECKPOINT):
         print(f"wrote {out / name}")
+    print(
+        f"{training.validation[training.step]:.3f} bits per character on text it has not seen, after {training.step} steps "
+        f"(each by its frequency {corpus.by_frequency:.3f}) in {perf_counter() - start:.0f} s"
+    )
     return 0
 
 

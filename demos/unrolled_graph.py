@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import tinyrnn as tr
@@ -158,6 +159,7 @@ def main() -> None:
     def name(network: str, kind: str) -> str:
         return f"gallery/{network}-{kind}.{'html' if kind == 'explorer' else chosen.format}"
 
+    start = perf_counter()
     (chosen.out / "gallery").mkdir(parents=True, exist_ok=True)
     for network in chosen.network:
         for kind in chosen.kind:
@@ -170,6 +172,7 @@ def main() -> None:
     path = chosen.out / PAGE
     path.write_text(page(chosen.network, chosen.kind, name), encoding="utf-8")
     print(path)
+    print(f"{len(chosen.network) * len(chosen.kind)} drawings in {perf_counter() - start:.0f} s")
 
 
 if __name__ == "__main__":

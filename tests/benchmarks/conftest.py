@@ -1,4 +1,4 @@
-"""How the benchmarks run and report: in one process, one table each, on the terminal and in docs/benchmarks.md."""
+"""How the benchmarks run and report: in one process, one table each, on the terminal and on their page of the documentation."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy
 import pytest
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 MEASURED = r"(?<=<!-- measured: {0} -->\n).*?(?=<!-- end of {0} -->)"
 tables: dict[ModuleType, list[str]] = {}  # of each file of benchmarks
 
@@ -41,14 +41,18 @@ def machine() -> str:
     )
 
 
+def write(name: str, text: str) -> Path:
+    """Put the tables of a file of benchmarks where a page of the documentation has a place for them."""
+    pages = {page: page.read_text("utf-8") for page in DOCS.glob("*.md")}
+    (page,) = (page for page, content in pages.items() if f"<!-- measured: {name} -->" in content)
+    page.write_text(re.sub(MEASURED.format(name), lambda _: text, pages[page], flags=re.DOTALL), "utf-8")
+    return page
+
+
 def pytest_terminal_summary(terminalreporter, exitstatus):
     """Print the tables; keep those of each file that is complete."""
-    page = PAGE.read_text("utf-8")
     for module, of_module in tables.items():
         text = "\n".join([machine() + "\n", *of_module]) + "\n"
         terminalreporter.write("\n" + text)
         if exitstatus == 0 and len(of_module) == sum(name.startswith("test_") for name in vars(module)):
-            name = Path(module.__file__).stem
-            page = re.sub(MEASURED.format(name), lambda _, text=text: text, page, flags=re.DOTALL)
-            terminalreporter.write(f"written to {PAGE}\n")
-    PAGE.write_text(page, "utf-8")
+            terminalreporter.write(f"written to {write(Path(module.__file__).stem, text)}\n")

@@ -26,6 +26,8 @@ def test_it_compares_three_networks_and_draws(demo, tmp_path, capsys):
     halves = [float(steps) for steps in re.findall(r"vanishing: the gradient halves every ([\d.]+) steps", printed)]
     assert len(halves) == 3 and halves[1] > 2 * max(halves[0], halves[2])  # the LSTM reaches furthest
     assert len(re.findall(r"at best an error (?:along c alone )?halves within", printed)) == 4
+    left = re.fullmatch(r"left of an error after 29 steps: RNN (\S+), LSTM (\S+), GRU (\S+) in \d+ s", printed.splitlines()[-1])
+    assert 0 < max(float(left[1]), float(left[3])) < float(left[2]) < 1
     for name in ("gradient_flow.png", "error_and_use.png"):
         assert f"wrote {tmp_path / 'new' / name}" in printed
         assert (tmp_path / "new" / name).read_bytes().startswith(b"\x89PNG")

@@ -40,7 +40,9 @@ def test_draws_what_is_asked_for(tmp_path):
     done = run("--network", "rnn", "gru", "--kind", "cells", "explorer", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     files = ["rnn-cells.svg", "rnn-explorer.html", "gru-cells.svg", "gru-explorer.html"]
-    assert done.stdout.split() == [*(str(tmp_path / "gallery" / file) for file in files), str(tmp_path / "gallery.md")]
+    *paths, last = done.stdout.splitlines()
+    assert paths == [*(str(tmp_path / "gallery" / file) for file in files), str(tmp_path / "gallery.md")]
+    assert re.fullmatch(r"4 drawings in \d+ s", last)
     for file in files:
         assert (tmp_path / "gallery" / file).stat().st_size > 1000
         assert f"(gallery/{file})" in (tmp_path / "gallery.md").read_text(encoding="utf-8")
