@@ -1,6 +1,6 @@
 """tinyrnn: recurrent networks whose backpropagation through time is autograd, seen, explained and trained."""
 
-from . import bptt, io, nn, ops, optim
+from . import bptt, data, io, nn, ops, optim
 from .autodiff import grad
 from .backend import Device, DeviceError, manual_seed, use
 from .gradcheck import gradcheck
@@ -16,6 +16,7 @@ __all__ = [
     "Parameter",
     "Tensor",
     "bptt",
+    "data",
     "detect_anomaly",
     "from_dlpack",
     "grad",

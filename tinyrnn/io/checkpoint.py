@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy
 
 from .. import backend
+from ..files import replacing
 from ..graph import Value
 
 FORMAT = 1
@@ -76,7 +74,9 @@ def save(path: str | os.PathLike, obj: Any, **metadata: Any) -> None:
         "lists": _json("list", lists),
         "metadata": _json("metadata", metadata),
     }
-    _write(path, safetensors.numpy.save(arrays, header))
+    content = safetensors.numpy.save(arrays, header)
+    with replacing(path) as file:
+        file.write(content)
 
 
 def load(path: str | os.PathLike, into: Any = None) -> dict[str, Any]:
@@ -265,37 +265,6 @@ def _safetensors(what: str) -> Any:
     except ImportError:
         raise ImportError(f"{what} needs the package safetensors: pip install 'tinyrnn[io]'") from None
     return safetensors
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that is there as a whole, or not at all: under another name first, which then replaces the old file."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(draft, "xb") as file:
-            begun = os.fstat(file.fileno()).st_mtime
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    _remove_drafts(path, begun)
-    if os.name == "posix":  # the new name must survive a power failure, too
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _remove_drafts(path: Path, before: float) -> None:
-    """Remove what saves of this file left behind when they were killed; a draft touched since then may still be written."""
-    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part")
-    for other in path.parent.iterdir():
-        with suppress(OSError):  # it may belong to somebody else, or be gone by now
-            if ours.fullmatch(other.name) and other.stat().st_mtime < before:
-                other.unlink()
 
 
 def _read(path: Any, file: Any, name: str) -> numpy.ndarray:
