@@ -19,7 +19,20 @@ LEVELS = {
 }
 WITHIN_A_LEVEL = {("gradcheck", "tensor")}  # (importer, imported); there is no way back, hence no circle
 EXCEPTIONS = {("tape", "render")}  # the methods of tape.Graph that draw, imported when they are called
-OPTIONAL = ("cupy", "cupyx", "torch", "matplotlib", "tqdm", "pygraphviz", "safetensors", "graphviz", "tensorflow", "onnx", "jax")
+OPTIONAL = (
+    "cupy",
+    "cupyx",
+    "torch",
+    "matplotlib",
+    "tqdm",
+    "pygraphviz",
+    "safetensors",
+    "graphviz",
+    "tensorflow",
+    "onnx",
+    "keras",
+    "jax",
+)
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
 
 

@@ -1,6 +1,7 @@
 """Weights in and out: files of tinyrnn's own, and the layers of other frameworks."""
 
+from . import onnx
 from .checkpoint import load, metadata, save
 from .pytorch import from_torch, to_torch
 
-__all__ = ["from_torch", "load", "metadata", "save", "to_torch"]
+__all__ = ["from_torch", "load", "metadata", "onnx", "save", "to_torch"]
