@@ -301,7 +301,7 @@ def test_a_header_that_is_not_ours(path):
 def test_a_dtype_that_numpy_does_not_have(path):
     header = b'{"W":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
-    with pytest.raises(TypeError, match="W has dtype BF16, which NumPy does not have: convert it to float32"):
+    with pytest.raises(ValueError, match="W has dtype BF16, which NumPy does not have: convert it to float32"):
         io.load(path)
 
 

@@ -23,6 +23,7 @@ from ..files import replacing
 from ..graph import Value
 
 FORMAT = 1
+DTYPES = {"BOOL", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "F16", "F32", "F64"}  # safetensors' names of NumPy's
 PLAIN = (bool, int, float, str, type(None))  # what JSON gives back as it was
 
 
@@ -98,9 +99,8 @@ def load(path: str | os.PathLike, into: Any = None) -> dict[str, Any]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no safetensors file, is cut off, was written by a newer tinyrnn, or does not fit `into`.
-    TypeError
-        If an array has a dtype that NumPy does not have, such as bfloat16.
+        If it is no safetensors file, is cut off, was written by a newer tinyrnn, has a dtype that NumPy does not have, such
+        as bfloat16, or does not fit `into`.
     ImportError
         If safetensors is not installed.
 
@@ -268,13 +268,13 @@ def _safetensors(what: str) -> Any:
 
 
 def _read(path: Any, file: Any, name: str) -> numpy.ndarray:
-    try:
-        return file.get_tensor(name)
-    except TypeError:
-        raise TypeError(
-            f"{str(path)!r}: {name} has dtype {file.get_slice(name).get_dtype()}, which NumPy does not have: "
+    found = file.get_slice(name).get_dtype()
+    if found not in DTYPES:
+        raise ValueError(
+            f"{str(path)!r}: {name} has dtype {found}, which NumPy does not have: "
             "convert it to float32 with the program that wrote it"
-        ) from None
+        )
+    return file.get_tensor(name)
 
 
 def _open(path: str | os.PathLike) -> Any:
