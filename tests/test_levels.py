@@ -15,7 +15,8 @@ PACKAGE = Path(tinyrnn.__file__).parent
 LEVELS = {
     **{"backend": 0, "files": 0, "graph": 1, "primitive": 2, "ops": 3, "autodiff": 4, "tensor": 5, "gradcheck": 5},
     **{"tape": 6, "state": 6},
-    **{"nn": 7, "optim": 7, "data": 7, "bptt": 8, "render": 8, "io": 8, "plots": 9, "doctor": 9, "cli": 10, "__main__": 11},
+    **{"nn": 7, "optim": 7, "data": 7, "bptt": 8, "render": 8, "io": 8, "plots": 9, "doctor": 9},
+    **{"train": 10, "cli": 11, "__main__": 12},
 }
 WITHIN_A_LEVEL = {("gradcheck", "tensor")}  # (importer, imported); there is no way back, hence no circle
 EXCEPTIONS = {("tape", "render")}  # the methods of tape.Graph that draw, imported when they are called

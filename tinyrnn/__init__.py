@@ -1,6 +1,6 @@
 """tinyrnn: recurrent networks whose backpropagation through time is autograd, seen, explained and trained."""
 
-from . import bptt, data, io, nn, ops, optim
+from . import bptt, data, io, nn, ops, optim, train
 from .autodiff import grad
 from .backend import Device, DeviceError, manual_seed, use
 from .gradcheck import gradcheck
@@ -8,13 +8,16 @@ from .graph import detect_anomaly, named, no_grad, recording, scope, step, uncha
 from .ops import *
 from .tape import Graph, tape
 from .tensor import Parameter, Tensor, from_dlpack, ones, randn, tensor, zeros
+from .train import History, Trainer
 
 __all__ = [
     "Device",
     "DeviceError",
     "Graph",
+    "History",
     "Parameter",
     "Tensor",
+    "Trainer",
     "bptt",
     "data",
     "detect_anomaly",
@@ -35,6 +38,7 @@ __all__ = [
     "step",
     "tape",
     "tensor",
+    "train",
     "unchain",
     "use",
     "zeros",

@@ -1,4 +1,4 @@
-"""Clipping: gradients that explode on their way back through time are shortened before the step."""
+"""Norms of gradients, and clipping: those that explode on their way back through time are shortened before the step."""
 
 from __future__ import annotations
 
@@ -8,6 +8,49 @@ from typing import Any
 from .. import backend
 from ..tensor import Parameter, Tensor, as_tensor
 from .optimizer import check_gradient, checked, not_negative
+
+
+def grad_norm(parameters: Iterable[Parameter]) -> Tensor:
+    """|g| = √Σ g²: the length of all gradients, as one long vector.
+
+    Nothing is read back from the device.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+        Those without a gradient are passed over.
+
+    Returns
+    -------
+    Tensor
+        A scalar on the device of the first gradient; 0 if there is none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something else than Parameters is given, one comes twice, or a gradient does not fit.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import optim
+    >>> w = tr.Parameter([3.0, 4.0])
+    >>> (w * w).sum().backward()
+    >>> optim.grad_norm([w]).item()
+    10.0
+    """
+    return _norm(_with_gradients("grad_norm", parameters))
+
+
+def _norm(parameters: list[Parameter]) -> Tensor:
+    """The length of their gradients together."""
+    if not parameters:
+        return as_tensor(0.0)
+    device = parameters[0].grad.device
+    with backend.active(device):
+        xp = backend.library(device)
+        squares = xp.stack([backend.to_device(_square(p.grad.data), device) for p in parameters])
+        return as_tensor(xp.sqrt(squares.sum()))
 
 
 def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
@@ -47,19 +90,14 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
     """
     max_norm = not_negative("clip_grad_norm: max_norm", max_norm)
     clipped = _with_gradients("clip_grad_norm", parameters)
-    if not clipped:
-        return as_tensor(0.0)
-    device = clipped[0].grad.device
-    with backend.active(device):
-        xp = backend.library(device)
-        squares = xp.stack([backend.to_device(_square(p.grad.data), device) for p in clipped])
-        norm = xp.sqrt(squares.sum())
-        factor = xp.minimum(max_norm / (norm + 1e-6), 1.0)
+    norm = _norm(clipped)
+    with backend.active(norm.device):
+        factor = backend.library(norm.device).minimum(max_norm / (norm.data + 1e-6), 1.0)
     for p in clipped:
         with backend.active(p.grad.device):
             array = _writable(p)
             array *= backend.to_device(factor, p.grad.device)
-    return as_tensor(norm)
+    return norm
 
 
 def _with_gradients(what: str, parameters: Iterable[Parameter]) -> list[Parameter]:

@@ -1,0 +1,52 @@
+"""The History: its tables, as a dictionary, a file and a picture."""
+
+import csv
+
+import numpy as np
+import pytest
+
+import tinyrnn as tr
+from tinyrnn import nn, optim
+
+
+@pytest.fixture
+def history():
+    model = nn.Linear(1, 1)
+    x = np.ones((10, 1))
+    return tr.Trainer(model, nn.mse, optim.SGD(model.parameters(), lr=0.1)).fit(
+        x, 2 * x, epochs=3, batch_size=4, validation_split=0.2
+    )
+
+
+def test_as_a_dictionary(history):
+    assert list(history.history) == ["epoch", "step", "loss", "lr", "val_loss"]
+    assert history["loss"] == history.history["loss"] and len(history["loss"]) == 3
+    assert "3 epochs, 6 steps" in repr(history)
+    with pytest.raises(KeyError, match="no 'accuracy' was measured: there is epoch, step, loss"):
+        history["accuracy"]
+
+
+def test_as_a_file(history, tmp_path):
+    for of, table in (("epochs", history.history), ("steps", history.steps)):
+        history.to_csv(tmp_path / "log.csv", of)
+        with open(tmp_path / "log.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert {name: [float(row[name]) for row in rows] for name in table} == table
+    with pytest.raises(ValueError, match="expected 'epochs' or 'steps'"):
+        history.to_csv(tmp_path / "log.csv", "days")
+
+
+def test_as_a_picture(history):
+    pytest.importorskip("matplotlib")
+    training, validation = history.plot().get_lines()
+    assert training.get_ydata().tolist() == pytest.approx(history.steps["loss"])
+    assert validation.get_xdata().tolist() == [2, 4, 6] and validation.get_ydata().tolist() == history["val_loss"]
+    assert tr.History().plot().get_lines()  # of nothing, an empty one
+
+
+def test_what_a_row_lacks_is_none():
+    table = tr.train.history.Table()
+    table.append({"a": 1})
+    table.append({"a": 2, "b": 3})
+    table.append({"b": 4})
+    assert table.columns == {"a": [1, 2, None], "b": [None, 3, 4]} and len(table) == 3

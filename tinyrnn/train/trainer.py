@@ -1,0 +1,375 @@
+"""The Trainer: the loop that every training is, with its measurements, and evaluation and prediction beside it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy
+
+from .. import backend, nn, optim
+from ..data import Batch
+from ..graph import Value, no_grad
+from ..tensor import Tensor, as_tensor
+from .batches import ArrayBatches, IterableBatches, as_batches, is_iterable_of_batches
+from .callbacks import as_callbacks
+from .finite import check_gradients, check_loss
+from .history import History
+from .interrupt import interruptible
+from .metrics import Means, as_metrics
+from .progress import progress
+from .run import Run
+
+
+class Trainer:
+    """Trains a model, evaluates it, and predicts with it.
+
+    Batches are moved to the model's device, and their floats into its dtype: arrays may stay where they are made, in NumPy.
+
+    Parameters
+    ----------
+    model : Module
+        Called as ``model(x)``, or ``model(*x)`` if x is a tuple; with ``lengths=`` if the batch has them.  It returns one
+        Tensor: layers are made with ``return_state=False``.
+    loss : callable
+        ``loss(prediction, y)``, with ``mask=`` if the batch has one: the mean over what counts, a scalar (see `tinyrnn.nn`).
+    optimizer : Optimizer
+        Of the model's parameters.
+    metrics : iterable of str, Metric or callable
+        Measured beside the loss: ``"accuracy"``, ``"binary_accuracy"``, ``"perplexity"``, ``"bits_per_character"``, ``"mae"``,
+        ``"mse"``, or a function ``f(prediction, y)`` that returns a mean (see `Metric`).
+    clip_norm : float, optional
+        The largest norm of all gradients together (see `optim.clip_grad_norm`).
+    batch_axis : int
+        Along which axis of the arrays the samples lie: 0, or 1 for arrays with time first.
+
+    Examples
+    --------
+    Does a sequence of zeros and ones hold an odd number of ones?
+
+    >>> import numpy as np, tinyrnn as tr
+    >>> from tinyrnn import nn, optim
+    >>> tr.manual_seed(0)
+    >>> x = np.random.default_rng(0).integers(0, 2, size=(200, 8, 1)).astype(float)
+    >>> y = x.sum(axis=(1, 2)).astype(int) % 2
+    >>> class Parity(nn.Module):
+    ...     def __init__(self):
+    ...         self.layer, self.scores = nn.GRU(1, 16, batch_first=True), nn.Linear(16, 2)
+    ...     def forward(self, x):
+    ...         y, _ = self.layer(x)
+    ...         return self.scores(y[:, -1])
+    >>> model = Parity()
+    >>> trainer = tr.Trainer(model, nn.cross_entropy, optim.Adam(model.parameters(), lr=0.02), metrics=["accuracy"])
+    >>> history = trainer.fit(x, y, epochs=60)
+    >>> history["accuracy"][-1]
+    1.0
+    >>> trainer.evaluate(x, y)["accuracy"]
+    1.0
+    >>> trainer.predict(x[:3]).shape
+    (3, 2)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[..., Any],
+        optimizer: optim.Optimizer,
+        *,
+        metrics: Iterable = (),
+        clip_norm: float | None = None,
+        batch_axis: int = 0,
+    ) -> None:
+        _check_kinds(model, loss, optimizer)
+        if batch_axis not in (0, 1):
+            raise ValueError(f"batch_axis must be 0 (samples first) or 1 (time first), not {batch_axis!r}")
+        if clip_norm is not None and not clip_norm > 0:
+            raise ValueError(f"clip_norm must be above 0, not {clip_norm!r}; leave it out for no clipping")
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.metrics, self.clip_norm, self.batch_axis = as_metrics(metrics), clip_norm, batch_axis
+
+    # -- training --------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        callbacks: Any = (),
+        shuffle: bool = True,
+        verbose: bool | None = None,
+    ) -> History:
+        """Train for some epochs.
+
+        Ctrl-C lets the step under way come to its end and then returns as usual; a second one stops at once.
+
+        Parameters
+        ----------
+        x : array, tuple of arrays, or iterable of Batch
+            Samples beside each other along `batch_axis`; or batches, such as the iterators of `tinyrnn.data` give, which
+            bring their own y, lengths and masks.
+        y : array
+            What is right for each sample; it may have one entry for each, or one for each of its steps.
+        lengths : N integers, optional
+            How many steps of each sequence count, for a model that takes ``lengths=``.
+        mask : bools, optional
+            Which places of y count, for the loss and the metrics.
+        epochs : int
+            How many times to go through the data.
+        batch_size : int
+            Of arrays; the last batch of an epoch has what is left.
+        validation_split : float
+            This fraction of the arrays, their end, is not learnt from but evaluated after each epoch.
+        validation_data : (x, y), Batch, or iterable of Batch, optional
+            Evaluated after each epoch.
+        callbacks : Callback, or iterable of them
+            Told of each step and each epoch.
+        shuffle : bool
+            Whether each epoch takes arrays in an order of its own, which follows from `tinyrnn.manual_seed`.
+        verbose : bool, optional
+            By default a progress bar on a terminal, and nothing elsewhere.  True: elsewhere a line for each epoch.  False:
+            nothing.  (Without tqdm there is a line for each epoch in place of the bar.)
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError, TypeError
+            If something does not fit; the message names it.
+        FloatingPointError
+            If the loss or a gradient is not finite.  The message names the step, the batch, and the module where the first such
+            number arose; the parameters are as they were before the step.
+        """
+        if not isinstance(epochs, (int, numpy.integer)) or epochs < 1:
+            raise ValueError(f"epochs must be a whole number from 1, not {epochs!r}")
+        batches = as_batches(x, y, lengths, mask, batch_size=batch_size, shuffle=shuffle, batch_axis=self.batch_axis)
+        batches, validation = self._validation(batches, validation_split, validation_data, batch_size, shuffle)
+        run = Run(self, batches, epochs, [*as_callbacks(callbacks), *progress(verbose)])
+        with interruptible() as interrupted, _mode(self.model, training=True):
+            run.tell("on_fit_begin")
+            while run.epoch < run.epochs and not (run.stopped or run.interrupted):
+                self._epoch(run, validation, interrupted)
+            run.history.interrupted = run.interrupted
+            run.tell("on_fit_end")
+        return run.history
+
+    def _epoch(self, run: Run, validation: Any, interrupted: list) -> None:
+        """The rest of an epoch: its steps, and the evaluation after them."""
+        for batch in run.batches:
+            self._step(run, batch)
+            run.interrupted = bool(interrupted)
+            run.tell("on_step_end")
+            if run.stopped or run.interrupted:
+                return
+        run.epoch += 1
+        record = {"epoch": run.epoch, "step": run.step, **self._read(run.means), "lr": self.optimizer.lr}
+        if validation is not None:
+            record.update({f"val_{name}": value for name, value in self._evaluate(validation).items()})
+        run.history.of_epochs.append(record)
+        run.means, run.place = Means(), 0
+        run.interrupted = bool(interrupted)
+        run.tell("on_epoch_end")
+
+    def _step(self, run: Run, batch: Batch) -> None:
+        """One step of training: forward, backward, clip, update."""
+        where = f"step {run.step + 1} (batch {run.place + 1} of epoch {run.epoch + 1})"
+        batch = self._placed(batch)
+        prediction = self._forward(batch)
+        loss = self._loss(prediction, batch)
+        measured = self._measured(loss, prediction, batch)
+        check_loss(loss, self.model, where)
+
+        self.optimizer.zero_grad()
+        loss.backward()
+        run.record = {"step": run.step + 1, "epoch": run.epoch + 1, "loss": measured["loss"], "lr": self.optimizer.lr}
+        run.tell("on_backward")
+        weights = self.optimizer.params
+        norm = (optim.grad_norm(weights) if self.clip_norm is None else optim.clip_grad_norm(weights, self.clip_norm)).item()
+        check_gradients(loss, norm, self.optimizer, where)
+        self.optimizer.step()
+
+        run.step, run.place = run.step + 1, run.place + 1
+        run.means.add(measured, _places(batch))
+        run.history.of_steps.append({**run.record, "gradient_norm": norm})
+
+    # -- evaluation and prediction ---------------------------------------------------------------
+
+    def evaluate(self, x: Any, y: Any = None, *, lengths: Any = None, mask: Any = None, batch_size: int = 32) -> dict[str, Any]:
+        """The loss and the metrics of data, with nothing learnt: means over all places that count.
+
+        Parameters
+        ----------
+        x, y, lengths, mask, batch_size
+            As of `fit`.
+
+        Returns
+        -------
+        dict
+            ``"loss"`` and each metric by its name; None if nothing counts.
+        """
+        return self._evaluate(as_batches(x, y, lengths, mask, batch_size=batch_size, batch_axis=self.batch_axis))
+
+    def predict(self, x: Any, *, lengths: Any = None, batch_size: int = 32) -> numpy.ndarray:
+        """What the model makes of data, computed in batches, with dropout and the like switched off.
+
+        Parameters
+        ----------
+        x, lengths, batch_size
+            As of `fit`; what an iterable of batches brings beside x and lengths is not looked at.
+
+        Returns
+        -------
+        NumPy array
+            The predictions beside each other, as the samples are.
+        """
+        batches = as_batches(x, None, lengths, batch_size=batch_size, batch_axis=self.batch_axis)
+        parts, axes = [], set()
+        with _mode(self.model, training=False), no_grad():
+            for batch in batches:
+                parts.append(backend.to_host(self._forward(self._placed(batch)).data))
+                axes.add(self._axis_of(parts[-1], batch))
+        shapes = {part.shape[:axis] + part.shape[axis + 1 :] for part in parts for axis in axes}
+        if len(axes) > 1 or len(shapes) > 1:
+            raise ValueError(
+                f"the predictions of the batches do not fit beside each other, with shapes {sorted({p.shape for p in parts})}: "
+                "predict batch by batch"
+            )
+        return numpy.concatenate(parts, axis=axes.pop())
+
+    def _axis_of(self, prediction: numpy.ndarray, batch: Batch) -> int:
+        """Along which axis of a prediction the samples lie: that of x if it has x's first two axes, else the first."""
+        x = batch.x[0] if isinstance(batch.x, tuple) else batch.x
+        return self.batch_axis if self.batch_axis and prediction.shape[:2] == tuple(x.shape[:2]) else 0
+
+    def _evaluate(self, batches: Any) -> dict[str, Any]:
+        means = Means()
+        with _mode(self.model, training=False), no_grad():
+            for batch in map(self._placed, batches):
+                prediction = self._forward(batch)
+                means.add(self._measured(self._loss(prediction, batch), prediction, batch), _places(batch))
+        return self._read(means)
+
+    # -- one batch -------------------------------------------------------------------------------
+
+    def _placed(self, batch: Batch) -> Batch:
+        """A batch where the model is: Tensors on its device, floats in its dtype.  (Layers want lengths on the host.)"""
+        like = self.optimizer.params[0]
+
+        def place(part: Any) -> Any:
+            if part is None:
+                return None
+            if isinstance(part, tuple):
+                return tuple(map(place, part))
+            data = part.data if isinstance(part, Value) else part if hasattr(part, "dtype") else numpy.asarray(part)
+            return as_tensor(backend.asarray(data, like.dtype if data.dtype.kind == "f" else None, like.device))
+
+        return Batch(place(batch.x), place(batch.y), batch.lengths, place(batch.mask))
+
+    def _forward(self, batch: Batch) -> Tensor:
+        """The model's prediction."""
+        kind = type(self.model).__name__
+        options = {}
+        if batch.lengths is not None:
+            options["lengths"] = batch.lengths
+            if not _takes(self.model.forward, "lengths"):
+                raise TypeError(
+                    f"the data have lengths, but {kind}.forward takes none: write forward(self, x, lengths=None), "
+                    "and hand them on to the recurrent layers"
+                )
+        prediction = self.model(*batch.x, **options) if isinstance(batch.x, tuple) else self.model(batch.x, **options)
+        if not isinstance(prediction, Tensor):
+            hint = (
+                ": a recurrent layer returns (y, state); make it with return_state=False, or return y alone"
+                if isinstance(prediction, tuple)
+                else ""
+            )
+            raise TypeError(f"{kind} returned a {type(prediction).__name__}, expected one Tensor, the prediction{hint}")
+        return prediction
+
+    def _loss(self, prediction: Tensor, batch: Batch) -> Tensor:
+        if batch.y is None:
+            raise ValueError("there is no y: a loss needs to know what is right; give y, or batches (x, y)")
+        loss = self.loss(prediction, batch.y, **({} if batch.mask is None else {"mask": batch.mask}))
+        if not isinstance(loss, Tensor) or loss.size != 1:
+            what = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+            raise ValueError(f"the loss must be one number, a Tensor of shape (), not {what}: take its mean")
+        return loss if not loss.ndim else loss.reshape(())
+
+    def _measured(self, loss: Tensor, prediction: Tensor, batch: Batch) -> dict[str, float]:
+        """The loss and the mean of each metric of one batch, as numbers."""
+        options = {} if batch.mask is None else {"mask": batch.mask}
+        with no_grad():
+            means = {metric.name: float(metric.mean(prediction, batch.y, **options)) for metric in self.metrics}
+        return {"loss": loss.item(), **means}
+
+    def _read(self, means: Means) -> dict[str, Any]:
+        """The means of an epoch, each as its metric is read."""
+        read = {metric.name: metric.read for metric in self.metrics}
+        return {name: mean if mean is None else read.get(name, float)(mean) for name, mean in means.result().items()}
+
+    def _validation(
+        self, batches: ArrayBatches | IterableBatches, split: float, data: Any, batch_size: int, shuffle: bool
+    ) -> tuple[ArrayBatches | IterableBatches, ArrayBatches | IterableBatches | None]:
+        """What to learn from, and what to evaluate after each epoch."""
+        options: dict[str, Any] = {"batch_size": batch_size, "batch_axis": self.batch_axis}
+        if data is not None:
+            if split:
+                raise ValueError("validation_split and validation_data are two ways to say the same: give one of them")
+            if is_iterable_of_batches(data):
+                return batches, as_batches(data)
+            if not isinstance(data, tuple) or not 2 <= len(data) <= 4:
+                raise TypeError(f"validation_data must be (x, y), a Batch or an iterable of them, not a {type(data).__name__}")
+            return batches, as_batches(*data, **options)
+        if not split:
+            return batches, None
+        if isinstance(batches, IterableBatches):
+            raise ValueError("validation_split needs arrays; with an iterable of batches give validation_data")
+        learnt, held_out = batches.split(split)
+        return ArrayBatches(learnt, shuffle=shuffle, **options), ArrayBatches(held_out, **options)
+
+
+def _check_kinds(model: Any, loss: Any, optimizer: Any) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"Trainer: the model must be a Module, not a {type(model).__name__}")
+    if not callable(loss):
+        raise TypeError(f"Trainer: the loss must be a function such as nn.mse, not {loss!r:.60}")
+    if not isinstance(optimizer, optim.Optimizer):
+        hint = f": make one, optim.{optimizer.__name__}(model.parameters())" if isinstance(optimizer, type) else ""
+        raise TypeError(f"Trainer: the optimizer must be one of tinyrnn.optim, not {optimizer!r:.60}{hint}")
+    if not set(optimizer.params) & set(model.parameters()):
+        raise ValueError("Trainer: the optimizer has none of the model's parameters: make it with model.parameters()")
+
+
+def _takes(function: Callable, name: str) -> bool:
+    """Does a function take an argument of this name?"""
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _places(batch: Batch) -> float:
+    """How many places of a batch count: the weight of its mean."""
+    y = batch.y[0] if isinstance(batch.y, tuple) else batch.y
+    if batch.mask is None or not batch.mask.size:
+        return float(y.size)
+    return float(batch.mask.data.sum()) * y.size / batch.mask.size
+
+
+@contextmanager
+def _mode(model: nn.Module, training: bool) -> Iterator[None]:
+    """Switch a model to training or out of it; afterwards each module is as it was."""
+    before = [(module, module.training) for _, module in model.modules()]
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, was in before:
+            module.training = was
