@@ -2,6 +2,7 @@
 
 from . import init
 from .cell import Cell, begin
+from .cell_variants import IRNNCell, LayerNormGRUCell, LayerNormLSTMCell, MGUCell, PeepholeLSTMCell
 from .cells import GRUCell, LSTMCell, LSTMState, RNNCell
 from .combine import Bidirectional, Stack
 from .layer import Layer, Run
@@ -22,12 +23,17 @@ __all__ = [
     "Dropout",
     "Embedding",
     "GRUCell",
+    "IRNNCell",
     "LSTMCell",
     "LSTMState",
     "Layer",
     "LayerNorm",
+    "LayerNormGRUCell",
+    "LayerNormLSTMCell",
     "Linear",
+    "MGUCell",
     "Module",
+    "PeepholeLSTMCell",
     "RNNCell",
     "Recurrent",
     "Run",

@@ -94,6 +94,7 @@ class Cell(Module):
 
     input_size: int
     hidden_size: int
+    recurrent_weights: tuple[str, ...] = ("W_h",)  # the parameters that multiply the state
     b: Any
 
     def initial_state(self, batch: int, dtype: Any = "float32", device: Any = None) -> Any:

@@ -9,6 +9,7 @@ from ..ops import relu, sigmoid, split, tanh
 from ..tensor import Parameter, Tensor
 from . import init
 from .cell import Cell
+from .module import check_sizes
 
 
 class RNNCell(Cell):
@@ -48,7 +49,7 @@ class RNNCell(Cell):
 
 
 class LSTMState(NamedTuple):
-    """The state of an LSTM: what it shows, and what it remembers, each (N, H)."""
+    """The state of an LSTM: what it shows, and what it remembers, each (N, H); with a projection h is (N, P)."""
 
     h: Any
     c: Any
@@ -63,13 +64,15 @@ class LSTMCell(Cell):
         gₜ = tanh(aᵍₜ)                   candidate: what to write
         oₜ = σ(aᵒₜ)                      output gate: how much to show
         cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ gₜ         ∂cₜ/∂cₜ₋₁ = diag(fₜ) + …: the road gradients survive on
-        hₜ = oₜ ⊙ tanh(cₜ)
+        hₜ = oₜ ⊙ tanh(cₜ)               with a projection (Sak, Senior & Beaufays 2014): hₜ = (oₜ ⊙ tanh(cₜ)) Wp
 
     Parameters
     ----------
     input_size, hidden_size : int
         I and H: x is (N, I), h and c are (N, H), W_x (I, 4H), W_h (H, 4H), b (4H,), gates in the order i, f, g, o.
     bias : bool
+    proj_size : int
+        P, from 1 to H − 1: h is (N, P), W_p (H, P) and W_h (P, 4H), so that a large memory needs no large matrices.  0: none.
 
     Examples
     --------
@@ -81,19 +84,26 @@ class LSTMCell(Cell):
     ((2, 4), (2, 4))
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, bias: bool = True) -> None:
-        self.input_size, self.hidden_size = input_size, hidden_size
-        self.state_sizes = LSTMState(hidden_size, hidden_size)
+    def __init__(self, input_size: int, hidden_size: int, *, bias: bool = True, proj_size: int = 0) -> None:
+        if proj_size:
+            check_sizes(self, hidden_size=hidden_size, proj_size=proj_size)
+            if proj_size >= hidden_size:
+                raise ValueError(f"LSTMCell: proj_size {proj_size} must be less than hidden_size {hidden_size}")
+        self.input_size, self.hidden_size, self.proj_size = input_size, hidden_size, proj_size
+        self.state_sizes = LSTMState(proj_size or hidden_size, hidden_size)
         self._make_weights(4, bias)
         if bias:
             self.b.assign(init.forget_bias(hidden_size))
+        if proj_size:
+            self.W_p = Parameter(init.orthogonal(hidden_size, proj_size))
 
     def forward(self, x: Any, state: Any = None) -> LSTMState:
         x, h, c = self._checked(x, state)
         i, f, g, o = split(x @ self.W_x + h @ self.W_h + self.b, 4)
         i, f, g, o = named(i=sigmoid(i), f=sigmoid(f), g=tanh(g), o=sigmoid(o))
         (c,) = named(c=f * c + i * g)
-        (h,) = named(h=o * tanh(c))
+        h = o * tanh(c)
+        (h,) = named(h=h @ self.W_p if self.proj_size else h)
         return LSTMState(h, c)
 
 
@@ -129,6 +139,7 @@ class GRUCell(Cell):
         if reset_after:
             self.b_h = Parameter(init.zeros(3 * hidden_size)) if bias else 0.0
         else:
+            self.recurrent_weights = "W_h", "W_n"
             self.W_h = Parameter(init.gates(init.orthogonal, hidden_size, hidden_size, 2))
             self.W_n = Parameter(init.orthogonal(hidden_size, hidden_size))
 

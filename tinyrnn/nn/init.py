@@ -55,6 +55,13 @@ def orthogonal(rows: int, columns: int, gain: float = 1.0) -> Any:
         return xp.ascontiguousarray(q if rows >= columns else q.T) * float(gain)
 
 
+def identity(size: int, gain: float = 1.0) -> Any:
+    """`gain` on the diagonal, 0 elsewhere, float32: a state stays as it is (Le, Jaitly & Hinton 2015)."""
+    device = backend.default_device()
+    with backend.active(device):
+        return backend.library(device).eye(size, dtype="float32") * float(gain)
+
+
 def zeros(*shape: int) -> Any:
     """Zeros, float32."""
     device = backend.default_device()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from .. import backend, ops
-from ..graph import Value
+from ..graph import Value, composed, named
 from ..tensor import Parameter, Tensor
 from . import init
 from .module import Module, as_input, check_sizes
@@ -124,6 +124,7 @@ class LayerNorm(Module):
         The length of the last axis.
     eps : float
         ε, which keeps the root away from 0.
+    bias : bool
 
     Examples
     --------
@@ -134,19 +135,27 @@ class LayerNorm(Module):
     (0.0, 1.0)
     """
 
-    def __init__(self, size: int, eps: float = 1e-5) -> None:
+    bias: Any
+
+    def __init__(self, size: int, eps: float = 1e-5, *, bias: bool = True) -> None:
         check_sizes(self, size=size)
         self.size, self.eps = size, eps
         self.gain = Parameter(init.ones(size))
-        self.bias = Parameter(init.zeros(size))
+        self.bias = Parameter(init.zeros(size)) if bias else 0.0
 
     def forward(self, x: Any) -> Tensor:
         x = as_input(self, x)
         if x.shape[-1:] != (self.size,):
             raise ValueError(f"LayerNorm: x has shape {tuple(x.shape)}, expected (..., size = {self.size})")
-        centred = x - ops.mean(x, axis=-1, keepdims=True)
-        variance = ops.mean(centred * centred, axis=-1, keepdims=True)
-        return centred / ops.sqrt(variance + self.eps) * self.gain + self.bias
+        return standardise(x, eps=self.eps) * self.gain + self.bias
+
+
+@composed
+def standardise(x: Any, eps: float) -> Any:
+    """(x − mean) / √(var + ε) over the last axis."""
+    (d,) = named(d=x - ops.mean(x, axis=-1, keepdims=True))
+    (s,) = named(s=ops.sqrt(ops.mean(d * d, axis=-1, keepdims=True) + eps))
+    return d / s
 
 
 class Sequential(Module):

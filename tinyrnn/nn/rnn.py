@@ -142,7 +142,8 @@ class RNN(_Layers):
 class LSTM(_Layers):
     """Long short-term memory (Hochreiter & Schmidhuber 1997), in one or more layers and one or both directions.
 
-    Parameters, but for `nonlinearity`: see `RNN`.  The state is a pair (h, c), each (L · D, N, H).
+    Parameters, but for `nonlinearity`: see `RNN`; `proj_size`: see `LSTMCell`.  The state is a pair (h, c), each (L · D, N, H);
+    with a projection h is (L · D, N, P), and y (T, N, D · P).
 
     Examples
     --------
