@@ -374,8 +374,17 @@ CELLS = {
     "GRU": mean_square(lambda: nn.GRU(D, H)),
     "GRU, reset before": mean_square(lambda: nn.GRU(D, H, reset_after=False)),
 }
+VARIANTS = {
+    "IRNN": lambda: nn.IRNNCell(D, H),
+    "MGU": lambda: nn.MGUCell(D, H),
+    "LSTM with peepholes": lambda: nn.PeepholeLSTMCell(D, H),
+    "LSTM with projection": lambda: nn.LSTMCell(D, H, proj_size=2),
+    "LSTM, layer-normalised": lambda: nn.LayerNormLSTMCell(D, H),
+    "GRU, layer-normalised": lambda: nn.LayerNormGRUCell(D, H),
+}
 NETWORKS = {
     **CELLS,
+    **{name: recorded(mean_square(lambda make=make: nn.Recurrent(make()))) for name, make in VARIANTS.items()},
     "without bias": mean_square(lambda: nn.LSTM(D, H, bias=False)),
     "two layers": mean_square(lambda: nn.LSTM(D, H, 2)),
     "both directions": mean_square(lambda: nn.GRU(D, H, bidirectional=True)),

@@ -21,6 +21,7 @@ KINDS = {
     "RNN": (nn.RNN, torch.nn.RNN, {}),
     "RNN relu": (nn.RNN, torch.nn.RNN, {"nonlinearity": "relu"}),
     "LSTM": (nn.LSTM, torch.nn.LSTM, {}),
+    "LSTM with projection": (nn.LSTM, torch.nn.LSTM, {"proj_size": 2}),
     "GRU": (nn.GRU, torch.nn.GRU, {}),
 }
 X = np.random.default_rng(0).normal(size=(4, 5, 3))
@@ -105,12 +106,12 @@ def test_to_the_default_device_and_from_a_gpu(fake_cupy):
 @pytest.mark.parametrize(
     ("convert", "error", "message"),
     [
-        (lambda: io.from_torch(torch.nn.LSTM(3, 4, proj_size=2)), ValueError, "LSTM has proj_size=2, which has no counterpart"),
         (lambda: io.from_torch(torch.nn.Embedding(3, 4, padding_idx=0)), ValueError, "Embedding has padding_idx=0"),
         (lambda: io.from_torch(torch.nn.Embedding(3, 4, max_norm=1.0)), ValueError, "Embedding has max_norm=1.0"),
         (lambda: io.from_torch(torch.nn.Conv1d(3, 4, 2)), TypeError, "expected torch.nn.RNN, LSTM, .* not Conv1d"),
         (lambda: io.from_torch(torch.nn.Linear(3, 4).bfloat16()), TypeError, r"dtype torch.bfloat16, .* module.float\(\)"),
         (lambda: io.to_torch(nn.GRU(3, 4, reset_after=False)), ValueError, "reset_after=False"),
+        (lambda: io.to_torch(nn.RNN(3, 4, bidirectional=True, merge_mode="sum")), ValueError, "merge_mode='sum'"),
         (lambda: io.to_torch(nn.Dropout()), TypeError, "expected nn.RNN, LSTM, .* not Dropout"),
     ],
 )

@@ -14,6 +14,7 @@ KINDS = {
     "RNN": (nn.RNN, torch.nn.RNN, {}),
     "RNN relu": (nn.RNN, torch.nn.RNN, {"nonlinearity": "relu"}),
     "LSTM": (nn.LSTM, torch.nn.LSTM, {}),
+    "LSTM with projection": (nn.LSTM, torch.nn.LSTM, {"proj_size": 2}),
     "GRU": (nn.GRU, torch.nn.GRU, {}),
 }
 
@@ -32,7 +33,7 @@ def gradients_by_our_names(named_parameters, gru):
         what, part, place = name.split("_", 2)
         cell = "layer" + place[1:]
         if what == "weight":
-            found[f"{cell}.{'W_x' if part == 'ih' else 'W_h'}"] = p.grad.numpy().T
+            found[f"{cell}.{ {'ih': 'W_x', 'hh': 'W_h', 'hr': 'W_p'}[part] }"] = p.grad.numpy().T
         elif part == "ih" or gru:
             found[f"{cell}.{'b' if part == 'ih' else 'b_h'}"] = p.grad.numpy()
     return found
@@ -64,10 +65,12 @@ def test_outputs_states_and_all_gradients(
 ):
     rng = np.random.default_rng(seed)
     options = {"bias": bias, "bidirectional": bidirectional, "batch_first": batch_first}
+    size = (size[0], size[1] + 2) if kind == "LSTM with projection" else size
     ours, theirs = pair(kind, *size, layers, seed=seed, **options)
     x = rng.normal(size=(batch, steps, size[0]) if batch_first else (steps, batch, size[0]))
-    count = 2 if kind == "LSTM" else 1
-    states = [rng.normal(size=(layers * (1 + bidirectional), batch, size[1])) for _ in range(count)]
+    widths = {"LSTM": [size[1]] * 2, "LSTM with projection": [2, size[1]]}.get(kind, [size[1]])
+    count = len(widths)
+    states = [rng.normal(size=(layers * (1 + bidirectional), batch, width)) for width in widths]
     lengths = rng.integers(1, steps + 1, batch)
     lengths[rng.integers(batch)] = steps if rng.random() < 0.5 else lengths[0]
 
@@ -188,7 +191,8 @@ def test_second_derivatives(kind, options):
     """The gradient of a gradient penalty |∂L/∂x|² + Σ |∂L/∂w|² with respect to everything."""
     ours, theirs = pair(kind, 3, 4, seed=11, **options)
     rng = np.random.default_rng(12)
-    x, target = rng.normal(size=(5, 2, 3)), rng.normal(size=(5, 2, 4 * (1 + options.get("bidirectional", False))))
+    x, width = rng.normal(size=(5, 2, 3)), 2 if kind == "LSTM with projection" else 4
+    target = rng.normal(size=(5, 2, width * (1 + options.get("bidirectional", False))))
 
     x1 = tr.tensor(x, requires_grad=True)
     w1 = dict(ours.named_parameters())

@@ -12,6 +12,12 @@ CELLS = {
     "LSTM": lambda **o: nn.LSTMCell(3, 4, **o),
     "GRU": lambda **o: nn.GRUCell(3, 4, **o),
     "GRU, reset before": lambda **o: nn.GRUCell(3, 4, reset_after=False, **o),
+    "IRNN": lambda **o: nn.IRNNCell(3, 4, **o),
+    "MGU": lambda **o: nn.MGUCell(3, 4, **o),
+    "peephole LSTM": lambda **o: nn.PeepholeLSTMCell(3, 4, **o),
+    "LSTM with projection": lambda **o: nn.LSTMCell(3, 4, proj_size=2, **o),
+    "layer-normalised LSTM": lambda **o: nn.LayerNormLSTMCell(3, 4, **o),
+    "layer-normalised GRU": lambda **o: nn.LayerNormGRUCell(3, 4, **o),
 }
 
 
@@ -26,7 +32,7 @@ def test_gradients_to_second_order(name, bias):
     rng = np.random.default_rng(3)
     cell.load_state_dict({key: rng.normal(size=p.shape) for key, p in cell.named_parameters()})
     x = tr.tensor(rng.normal(size=(2, 3)), requires_grad=True)
-    state = [tr.tensor(rng.normal(size=(2, 4)), requires_grad=True) for _ in parts(cell.initial_state(2))]
+    state = [tr.tensor(rng.normal(size=p.shape), requires_grad=True) for p in parts(cell.initial_state(2))]
 
     def out(x, *rest):
         new = parts(cell(x, tuple(rest[: len(state)]) if len(state) > 1 else rest[0]))
@@ -38,7 +44,7 @@ def test_gradients_to_second_order(name, bias):
 @pytest.mark.parametrize("name", CELLS)
 def test_without_a_bias_there_is_none(name):
     cell = CELLS[name](bias=False)
-    assert not [key for key, _ in cell.named_parameters() if key.startswith("b")]
+    assert not [key for key, _ in cell.named_parameters() if key.rpartition(".")[2].startswith("b")]
     still = parts(cell(tr.zeros(2, 3), cell.initial_state(2)))[0]
     np.testing.assert_array_equal(still.numpy(), 0.0)
 
@@ -46,8 +52,12 @@ def test_without_a_bias_there_is_none(name):
 @pytest.mark.parametrize("name", CELLS)
 def test_initial_state(name):
     cell = CELLS[name]()
-    for part in parts(cell.initial_state(5, dtype="float64")):
-        assert part.shape == (5, 4) and part.dtype == "float64" and not part.numpy().any()
+    for part, name in zip(parts(cell.initial_state(5, dtype="float64")), "hc"):
+        assert (
+            part.shape == (5, 2 if (name, cell.output_size) == ("h", 2) else 4)
+            and part.dtype == "float64"
+            and not part.numpy().any()
+        )
 
 
 def test_shapes_of_the_weights():
@@ -58,6 +68,18 @@ def test_shapes_of_the_weights():
         "LSTM": {"W_x": (3, 16), "W_h": (4, 16), "b": (16,)},
         "GRU": {"W_x": (3, 12), "W_h": (4, 12), "b": (12,), "b_h": (12,)},
         "GRU, reset before": {"W_x": (3, 12), "W_h": (4, 8), "b": (12,), "W_n": (4, 4)},
+        "IRNN": {"W_x": (3, 4), "W_h": (4, 4), "b": (4,)},
+        "MGU": {"W_x": (3, 8), "W_h": (4, 4), "b": (8,), "W_n": (4, 4)},
+        "peephole LSTM": {"W_x": (3, 16), "W_h": (4, 16), "b": (16,), "p_i": (4,), "p_f": (4,), "p_o": (4,)},
+        "LSTM with projection": {"W_x": (3, 16), "W_h": (2, 16), "b": (16,), "W_p": (4, 2)},
+        "layer-normalised LSTM": {
+            **{"W_x": (3, 16), "W_h": (4, 16), "norm_x.gain": (16,), "norm_x.bias": (16,)},
+            **{"norm_h.gain": (16,), "norm_h.bias": (16,), "norm_c.gain": (4,), "norm_c.bias": (4,)},
+        },
+        "layer-normalised GRU": {
+            **{"W_x": (3, 12), "W_h": (4, 12), "norm_x.gain": (8,), "norm_x.bias": (8,), "norm_h.gain": (8,)},
+            **{"norm_h.bias": (8,), "norm_xn.gain": (4,), "norm_xn.bias": (4,), "norm_hn.gain": (4,), "norm_hn.bias": (4,)},
+        },
     }
 
 
@@ -94,7 +116,7 @@ def test_a_state_that_would_broadcast_is_an_error(name):
     cell = CELLS[name]()
     for shape in ((1, 4), (4,), (3, 4), (2, 1), (), (2, 4, 1)):
         state = tr.zeros(*shape)
-        with pytest.raises(ValueError, match=r"state must be .*\(N, hidden_size\) = \(2, 4\), but is a .*Tensor of shape"):
+        with pytest.raises(ValueError, match=r"state must be .*\(2, 4\).*, but is a .*Tensor of shape"):
             cell(tr.ones(2, 3), (state, state) if "LSTM" in name else state)
 
 
@@ -117,7 +139,8 @@ def test_the_form_of_the_state():
 def test_no_state_is_the_initial_one_and_lists_become_tensors(name):
     cell = CELLS[name]()
     zeros = [[0.0] * 4]
+    state = [[[0.0] * cell.output_size], zeros] if "LSTM" in name else zeros
     expected = parts(cell(tr.ones(1, 3), cell.initial_state(1)))
-    for found in (cell([[1.0] * 3]), cell([[1.0] * 3], [zeros, zeros] if "LSTM" in name else zeros)):
+    for found in (cell([[1.0] * 3]), cell([[1.0] * 3], state)):
         for a, b in zip(expected, parts(found)):
             np.testing.assert_array_equal(a.numpy(), b.numpy())

@@ -37,6 +37,17 @@ def last_state(layer, steps):
 NETWORKS["last state"] = lambda steps: last_state(nn.LSTM(D, H), steps)
 NETWORKS["last state, both ways"] = lambda steps: last_state(nn.LSTM(D, H, 2, bidirectional=True), steps)
 
+CELLS = {
+    "peephole LSTM": lambda: nn.PeepholeLSTMCell(D, H),
+    "LSTM with projection": lambda: nn.LSTMCell(D, H, proj_size=2),
+    "layer-normalised LSTM": lambda: nn.LayerNormLSTMCell(D, H),
+    "layer-normalised GRU": lambda: nn.LayerNormGRUCell(D, H),
+    "MGU": lambda: nn.MGUCell(D, H),
+    "IRNN": lambda: nn.IRNNCell(D, H),
+}
+for _name, _cell in CELLS.items():
+    NETWORKS[_name] = lambda steps, cell=_cell: last_state(nn.Recurrent(cell()), steps)
+
 
 def in_a_loop(body):
     """A loop of one's own around `body(cell, x_t, h, t, hs)`, with a loss of all states."""

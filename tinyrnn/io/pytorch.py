@@ -33,7 +33,7 @@ def from_torch(module: Any) -> nn.Module:
     TypeError
         If there is no such layer here, or the module is neither of float32 nor of float64.
     ValueError
-        If it has an option that has no counterpart: an LSTM's `proj_size`, an embedding's `padding_idx` or `max_norm`.
+        If it has an option that has no counterpart: an embedding's `padding_idx` or `max_norm`.
     ImportError
         If PyTorch is not installed.
 
@@ -79,7 +79,7 @@ def to_torch(layer: nn.Module) -> Any:
     TypeError
         If it is another module.
     ValueError
-        If it is a GRU with ``reset_after=False``, which PyTorch does not have.
+        If it is a GRU with ``reset_after=False``, or a layer with a `merge_mode`, which PyTorch does not have.
     ImportError
         If PyTorch is not installed.
 
@@ -109,10 +109,11 @@ def to_torch(layer: nn.Module) -> Any:
 
 def _recurrent_from(torch: Any, module: Any) -> tuple[nn.Module, dict[str, numpy.ndarray]]:
     """A layer like this one of PyTorch, and its weights by our names."""
-    _refuse(module, proj_size=0)
     options = {name: getattr(module, name) for name in ("bias", "bidirectional", "dropout", "batch_first")}
     if isinstance(module, torch.nn.RNN):
         options["nonlinearity"] = module.nonlinearity
+    if isinstance(module, torch.nn.LSTM):
+        options["proj_size"] = module.proj_size
     make = {torch.nn.RNN: nn.RNN, torch.nn.LSTM: nn.LSTM, torch.nn.GRU: nn.GRU}
     kind = next(ours for theirs, ours in make.items() if isinstance(module, theirs))
     layer = kind(module.input_size, module.hidden_size, module.num_layers, **options)
@@ -121,6 +122,8 @@ def _recurrent_from(torch: Any, module: Any) -> tuple[nn.Module, dict[str, numpy
     for ours, theirs in _cells(layer):
         w_x, w_h = (_array(getattr(module, f"weight_{part}_{theirs}")).T for part in ("ih", "hh"))
         weights |= {f"{ours}.W_x": w_x, f"{ours}.W_h": w_h}
+        if module.proj_size:
+            weights[f"{ours}.W_p"] = _array(getattr(module, f"weight_hr_{theirs}")).T
         if module.bias:
             b_x, b_h = (_array(getattr(module, f"bias_{part}_{theirs}")) for part in ("ih", "hh"))
             weights |= {f"{ours}.b": b_x, f"{ours}.b_h": b_h} if kind is nn.GRU else {f"{ours}.b": b_x + b_h}
@@ -134,14 +137,20 @@ def _recurrent_to(torch: Any, layer: Any) -> tuple[Any, dict[str, numpy.ndarray]
     kind = next(kind for kind in ("RNN", "LSTM", "GRU") if isinstance(layer, getattr(nn, kind)))
     if kind == "RNN":
         options["nonlinearity"] = layer.layer0.nonlinearity
+    if kind == "LSTM":
+        options["proj_size"] = layer.layer0.proj_size
     if kind == "GRU" and not layer.layer0.reset_after:
         raise ValueError("io.to_torch: PyTorch's GRU resets after the product only, this one has reset_after=False")
+    if layer.bidirectional and layer.merge_mode != "concat":
+        raise ValueError(f"io.to_torch: PyTorch concatenates both directions, this layer has merge_mode={layer.merge_mode!r}")
     module = getattr(torch.nn, kind)(layer.input_size, layer.hidden_size, layer.num_layers, **options)
 
     weights: dict[str, numpy.ndarray] = {}
     for ours, theirs in _cells(layer):
         cell = getattr(layer, ours)
         weights |= {f"weight_ih_{theirs}": _array(cell.W_x).T, f"weight_hh_{theirs}": _array(cell.W_h).T}
+        if options.get("proj_size"):
+            weights[f"weight_hr_{theirs}"] = _array(cell.W_p).T
         if layer.bias:
             b_h = _array(cell.b_h) if kind == "GRU" else numpy.zeros_like(_array(cell.b))
             weights |= {f"bias_ih_{theirs}": _array(cell.b), f"bias_hh_{theirs}": b_h}
