@@ -1,10 +1,13 @@
 """Modules, cells, layers over time, initialisers and losses."""
 
 from . import init
+from .attention import AdditiveAttention, Attention, DotAttention, Memory
+from .beam import beam_search
 from .cell import Cell, begin
 from .cell_variants import IRNNCell, LayerNormGRUCell, LayerNormLSTMCell, MGUCell, PeepholeLSTMCell
 from .cells import GRUCell, LSTMCell, LSTMState, RNNCell
 from .combine import Bidirectional, Stack
+from .decoders import BahdanauDecoder, Decoder, DecoderState, LuongDecoder
 from .layer import Layer, Run
 from .layers import Dropout, Embedding, LayerNorm, Linear, Sequential
 from .losses import binary_cross_entropy, cross_entropy, huber, mae, mse
@@ -13,15 +16,26 @@ from .over_time import unroll
 from .padding import pad_sequence, unpad_sequence
 from .recurrent import Recurrent
 from .rnn import GRU, LSTM, RNN
+from .sampling import generate, sample
+from .seq2seq import Bridge, Decoded, Encoder, Seq2Seq
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AdditiveAttention",
+    "Attention",
+    "BahdanauDecoder",
     "Bidirectional",
+    "Bridge",
     "Cell",
+    "Decoded",
+    "Decoder",
+    "DecoderState",
+    "DotAttention",
     "Dropout",
     "Embedding",
+    "Encoder",
     "GRUCell",
     "IRNNCell",
     "LSTMCell",
@@ -31,22 +45,28 @@ __all__ = [
     "LayerNormGRUCell",
     "LayerNormLSTMCell",
     "Linear",
+    "LuongDecoder",
     "MGUCell",
+    "Memory",
     "Module",
     "PeepholeLSTMCell",
     "RNNCell",
     "Recurrent",
     "Run",
+    "Seq2Seq",
     "Sequential",
     "Stack",
+    "beam_search",
     "begin",
     "binary_cross_entropy",
     "cross_entropy",
+    "generate",
     "huber",
     "init",
     "mae",
     "mse",
     "pad_sequence",
+    "sample",
     "unpad_sequence",
     "unroll",
 ]
