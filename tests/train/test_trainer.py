@@ -156,10 +156,10 @@ def test_a_model_that_returns_its_state(parity):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda t, x, y: t.fit(x, y[:-1]), r"x has 22 samples along axis 0.*y \(21,\)"),
+        (lambda t, x, y: t.fit(x, y[:-1]), r"x \(22, 5, 1\) has 22 along axis 0, y \(21,\) has 21"),
         (lambda t, x, y: t.fit(x), "there is no y"),
-        (lambda t, x, y: t.fit(x[:0], y[:0]), "x is empty"),
-        (lambda t, x, y: t.fit(x, y, batch_size=0), "batch_size must be a whole number from 1, not 0"),
+        (lambda t, x, y: t.fit(x[:0], y[:0]), "nothing to make batches of"),
+        (lambda t, x, y: t.fit(x, y, batch_size=0), "batch_size=0: expected a whole number from 1"),
         (lambda t, x, y: t.fit(x, y, epochs=0), "epochs must be a whole number from 1, not 0"),
         (lambda t, x, y: t.fit(x, y, validation_split=1.0), "fraction from 0 up to 1, not 1.0"),
         (lambda t, x, y: t.fit(x, y, validation_split=0.99), "leaves none on one side"),
@@ -170,7 +170,7 @@ def test_a_model_that_returns_its_state(parity):
         (lambda t, x, y: t.fit((b for b in [(x, y)]), epochs=2), "used up"),
         (lambda t, x, y: t.fit(iter([x])), "expected batches"),
         (lambda t, x, y: t.fit(x, y, callbacks=[tr.train.Callback]), r"make one, Callback\(\.\.\.\)"),
-        (lambda t, x, y: t.fit([["a"]], y), "must be an array of numbers"),
+        (lambda t, x, y: t.fit([["a"]], y), "x: expected numbers"),
     ],
 )
 def test_data_that_do_not_fit(parity, call, message):

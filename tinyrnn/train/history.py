@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy
+
 
 class Table:
     """Rows of numbers that come one after the other, kept in columns; what a row lacks is None."""
@@ -32,15 +34,22 @@ class Table:
         """Row by row."""
         return (dict(zip(self.columns, row)) for row in zip(*self.columns.values()))
 
+    def latest(self) -> dict[str, Any]:
+        """The last row."""
+        return {name: column[-1] for name, column in self.columns.items()}
+
     def __len__(self) -> int:
         return self.length
 
     def state_dict(self) -> dict[str, Any]:
         """Names and columns."""
-        return {"names": list(self.columns), "columns": list(self.columns.values()), "length": self.length}
+        columns = [column if None in column else numpy.array(column) for column in self.columns.values()]
+        return {"names": list(self.columns), "columns": columns, "length": self.length}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.columns = {name: list(column) for name, column in zip(state["names"], state["columns"])}
+        """As `state_dict` was."""
+        columns = [column.tolist() if hasattr(column, "tolist") else column for column in state["columns"]]
+        self.columns = dict(zip(state["names"], columns))
         self.length = state["length"]
 
 
@@ -130,5 +139,6 @@ class History:
         return {"epochs": self.of_epochs.state_dict(), "steps": self.of_steps.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As `state_dict` was."""
         self.of_epochs.load_state_dict(state["epochs"])
         self.of_steps.load_state_dict(state["steps"])

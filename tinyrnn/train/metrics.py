@@ -128,4 +128,5 @@ class Means:
         return {"names": list(self.sums), "sums": list(self.sums.values()), "places": self.places}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As `state_dict` was."""
         self.sums, self.places = dict(zip(state["names"], state["sums"])), state["places"]

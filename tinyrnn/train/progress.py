@@ -27,7 +27,7 @@ class Bar(Callback):
         self.bar.update()
 
     def on_epoch_end(self, run: Run) -> None:
-        latest = {name: column[-1] for name, column in run.history.history.items() if name.startswith("val_")}
+        latest = {name: value for name, value in run.history.of_epochs.latest().items() if name.startswith("val_")}
         self.validation = f", {_numbers(latest)}" if latest else ""
 
     def on_fit_end(self, run: Run) -> None:
@@ -41,7 +41,7 @@ class Lines(Callback):
         self.begun = time.perf_counter()
 
     def on_epoch_end(self, run: Run) -> None:
-        latest = {name: column[-1] for name, column in run.history.history.items() if name not in ("epoch", "step")}
+        latest = {name: value for name, value in run.history.of_epochs.latest().items() if name not in ("epoch", "step")}
         now = time.perf_counter()
         print(f"epoch {run.epoch}/{run.epochs}: {_numbers(latest)}, {now - self.begun:.1f} s", flush=True)
         self.begun = now

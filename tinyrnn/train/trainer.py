@@ -13,14 +13,17 @@ from .. import backend, nn, optim
 from ..data import Batch
 from ..graph import Value, no_grad
 from ..tensor import Tensor, as_tensor
-from .batches import ArrayBatches, IterableBatches, as_batches, is_iterable_of_batches
+from .batches import Source, is_iterable_of_batches, source_of, source_of_arrays, split
 from .callbacks import as_callbacks
+from .checkpoint import Checkpoint
 from .finite import check_gradients, check_loss
 from .history import History
 from .interrupt import interruptible
+from .memory import forget, set_aside
 from .metrics import Means, as_metrics
 from .progress import progress
 from .run import Run
+from .stopping import measured
 
 
 class Trainer:
@@ -42,8 +45,23 @@ class Trainer:
         ``"mse"``, or a function ``f(prediction, y)`` that returns a mean (see `Metric`).
     clip_norm : float, optional
         The largest norm of all gradients together (see `optim.clip_grad_norm`).
+    schedule : Schedule or ReduceLROnPlateau, optional
+        Sets the learning rate (see `tinyrnn.optim`).
+    schedule_every : {"step", "epoch"}
+        When to call ``schedule.step()``: what t counts in its formula.  `ReduceLROnPlateau` is told the validation loss (the
+        training loss, if nothing is validated) after each epoch.
     batch_axis : int
         Along which axis of the arrays the samples lie: 0, or 1 for arrays with time first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of these is not what it should be; the message says what to do.
+
+    Notes
+    -----
+    A layer that carries its state from batch to batch (`nn.Stateful`) begins anew with each epoch, and with each evaluation
+    and prediction, after which it goes on from where it was.
 
     Examples
     --------
@@ -79,15 +97,20 @@ class Trainer:
         *,
         metrics: Iterable = (),
         clip_norm: float | None = None,
+        schedule: Any = None,
+        schedule_every: str = "step",
         batch_axis: int = 0,
     ) -> None:
-        _check_kinds(model, loss, optimizer)
+        _check_kinds(model, loss, optimizer, schedule)
+        if schedule_every not in ("step", "epoch"):
+            raise ValueError(f"schedule_every must be 'step' or 'epoch', not {schedule_every!r}")
         if batch_axis not in (0, 1):
             raise ValueError(f"batch_axis must be 0 (samples first) or 1 (time first), not {batch_axis!r}")
         if clip_norm is not None and not clip_norm > 0:
             raise ValueError(f"clip_norm must be above 0, not {clip_norm!r}; leave it out for no clipping")
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.metrics, self.clip_norm, self.batch_axis = as_metrics(metrics), clip_norm, batch_axis
+        self.schedule, self.schedule_every = schedule, schedule_every
 
     # -- training --------------------------------------------------------------------------------
 
@@ -108,7 +131,8 @@ class Trainer:
     ) -> History:
         """Train for some epochs.
 
-        Ctrl-C lets the step under way come to its end and then returns as usual; a second one stops at once.
+        Ctrl-C lets the step under way come to its end, and then `fit` returns what there is; a second one stops at once.  With a
+        `train.Checkpoint` among the callbacks the training is saved, and goes on when the program is run again.
 
         Parameters
         ----------
@@ -151,31 +175,42 @@ class Trainer:
         """
         if not isinstance(epochs, (int, numpy.integer)) or epochs < 1:
             raise ValueError(f"epochs must be a whole number from 1, not {epochs!r}")
-        batches = as_batches(x, y, lengths, mask, batch_size=batch_size, shuffle=shuffle, batch_axis=self.batch_axis)
-        batches, validation = self._validation(batches, validation_split, validation_data, batch_size, shuffle)
-        run = Run(self, batches, epochs, [*as_callbacks(callbacks), *progress(verbose)])
+        data, validation = self._data(Batch(x, y, lengths, mask), validation_split, validation_data, batch_size, shuffle)
+        given = as_callbacks(callbacks)
+        saving = [callback for callback in given if isinstance(callback, Checkpoint)]
+        others = [callback for callback in given if callback not in saving]
+        run = Run(self, data, validation, epochs, [*others, *progress(verbose), *saving])  # saved is what all others have done
+        for checkpoint in saving:
+            if checkpoint.resume and checkpoint.path.exists():
+                checkpoint.load(run)
         with interruptible() as interrupted, _mode(self.model, training=True):
             run.tell("on_fit_begin")
-            while run.epoch < run.epochs and not (run.stopped or run.interrupted):
-                self._epoch(run, validation, interrupted)
+            while not run.ended:
+                self._epoch(run, interrupted)
             run.history.interrupted = run.interrupted
             run.tell("on_fit_end")
         return run.history
 
-    def _epoch(self, run: Run, validation: Any, interrupted: list) -> None:
+    def _epoch(self, run: Run, interrupted: list) -> None:
         """The rest of an epoch: its steps, and the evaluation after them."""
-        for batch in run.batches:
+        if run.place == 0:
+            forget(self.model)
+        for batch in run.data:
             self._step(run, batch)
             run.interrupted = bool(interrupted)
             run.tell("on_step_end")
             if run.stopped or run.interrupted:
                 return
         run.epoch += 1
-        record = {"epoch": run.epoch, "step": run.step, **self._read(run.means), "lr": self.optimizer.lr}
-        if validation is not None:
-            record.update({f"val_{name}": value for name, value in self._evaluate(validation).items()})
+        record = {"epoch": run.epoch, "step": run.step, **self._read(run.means), "lr": run.history.steps["lr"][-1]}
+        if run.validation is not None:
+            record.update({f"val_{name}": value for name, value in self._evaluate(run.validation).items()})
         run.history.of_epochs.append(record)
         run.means, run.place = Means(), 0
+        if isinstance(self.schedule, optim.ReduceLROnPlateau):
+            self.schedule.step(measured(run, "loss" if run.validation is None else "val_loss"))
+        elif self.schedule is not None and self.schedule_every == "epoch":
+            self.schedule.step()
         run.interrupted = bool(interrupted)
         run.tell("on_epoch_end")
 
@@ -196,6 +231,8 @@ class Trainer:
         norm = (optim.grad_norm(weights) if self.clip_norm is None else optim.clip_grad_norm(weights, self.clip_norm)).item()
         check_gradients(loss, norm, self.optimizer, where)
         self.optimizer.step()
+        if isinstance(self.schedule, optim.Schedule) and self.schedule_every == "step":
+            self.schedule.step()
 
         run.step, run.place = run.step + 1, run.place + 1
         run.means.add(measured, _places(batch))
@@ -216,7 +253,7 @@ class Trainer:
         dict
             ``"loss"`` and each metric by its name; None if nothing counts.
         """
-        return self._evaluate(as_batches(x, y, lengths, mask, batch_size=batch_size, batch_axis=self.batch_axis))
+        return self._evaluate(source_of(x, y, lengths, mask, batch_size=batch_size, batch_axis=self.batch_axis))
 
     def predict(self, x: Any, *, lengths: Any = None, batch_size: int = 32) -> numpy.ndarray:
         """What the model makes of data, computed in batches, with dropout and the like switched off.
@@ -231,10 +268,10 @@ class Trainer:
         NumPy array
             The predictions beside each other, as the samples are.
         """
-        batches = as_batches(x, None, lengths, batch_size=batch_size, batch_axis=self.batch_axis)
+        source = source_of(x, None, lengths, None, batch_size=batch_size, batch_axis=self.batch_axis)
         parts, axes = [], set()
-        with _mode(self.model, training=False), no_grad():
-            for batch in batches:
+        with _mode(self.model, training=False), set_aside(self.model), no_grad():
+            for batch in source:
                 parts.append(backend.to_host(self._forward(self._placed(batch)).data))
                 axes.add(self._axis_of(parts[-1], batch))
         shapes = {part.shape[:axis] + part.shape[axis + 1 :] for part in parts for axis in axes}
@@ -250,10 +287,10 @@ class Trainer:
         x = batch.x[0] if isinstance(batch.x, tuple) else batch.x
         return self.batch_axis if self.batch_axis and prediction.shape[:2] == tuple(x.shape[:2]) else 0
 
-    def _evaluate(self, batches: Any) -> dict[str, Any]:
+    def _evaluate(self, source: Source) -> dict[str, Any]:
         means = Means()
-        with _mode(self.model, training=False), no_grad():
-            for batch in map(self._placed, batches):
+        with _mode(self.model, training=False), set_aside(self.model), no_grad():
+            for batch in map(self._placed, source):
                 prediction = self._forward(batch)
                 means.add(self._measured(self._loss(prediction, batch), prediction, batch), _places(batch))
         return self._read(means)
@@ -316,28 +353,29 @@ class Trainer:
         read = {metric.name: metric.read for metric in self.metrics}
         return {name: mean if mean is None else read.get(name, float)(mean) for name, mean in means.result().items()}
 
-    def _validation(
-        self, batches: ArrayBatches | IterableBatches, split: float, data: Any, batch_size: int, shuffle: bool
-    ) -> tuple[ArrayBatches | IterableBatches, ArrayBatches | IterableBatches | None]:
+    def _data(
+        self, samples: Batch, fraction: float, held_out: Any, batch_size: int, shuffle: bool
+    ) -> tuple[Source, Source | None]:
         """What to learn from, and what to evaluate after each epoch."""
         options: dict[str, Any] = {"batch_size": batch_size, "batch_axis": self.batch_axis}
-        if data is not None:
-            if split:
-                raise ValueError("validation_split and validation_data are two ways to say the same: give one of them")
-            if is_iterable_of_batches(data):
-                return batches, as_batches(data)
-            if not isinstance(data, tuple) or not 2 <= len(data) <= 4:
-                raise TypeError(f"validation_data must be (x, y), a Batch or an iterable of them, not a {type(data).__name__}")
-            return batches, as_batches(*data, **options)
-        if not split:
-            return batches, None
-        if isinstance(batches, IterableBatches):
+        if fraction and held_out is not None:
+            raise ValueError("validation_split and validation_data are two ways to say the same: give one of them")
+        if fraction and is_iterable_of_batches(samples.x):
             raise ValueError("validation_split needs arrays; with an iterable of batches give validation_data")
-        learnt, held_out = batches.split(split)
-        return ArrayBatches(learnt, shuffle=shuffle, **options), ArrayBatches(held_out, **options)
+        validation = None
+        if fraction:
+            samples, last = split(samples, fraction, self.batch_axis)
+            validation = source_of_arrays(last, **options)
+        elif is_iterable_of_batches(held_out):
+            validation = source_of(held_out, None, None, None, **options)
+        elif isinstance(held_out, tuple) and 2 <= len(held_out) <= 4:
+            validation = source_of_arrays(Batch(*held_out), **options)
+        elif held_out is not None:
+            raise TypeError(f"validation_data must be (x, y), a Batch or an iterable of them, not a {type(held_out).__name__}")
+        return source_of(*samples, **options, shuffle=shuffle), validation
 
 
-def _check_kinds(model: Any, loss: Any, optimizer: Any) -> None:
+def _check_kinds(model: Any, loss: Any, optimizer: Any, schedule: Any) -> None:
     if not isinstance(model, nn.Module):
         raise TypeError(f"Trainer: the model must be a Module, not a {type(model).__name__}")
     if not callable(loss):
@@ -347,6 +385,10 @@ def _check_kinds(model: Any, loss: Any, optimizer: Any) -> None:
         raise TypeError(f"Trainer: the optimizer must be one of tinyrnn.optim, not {optimizer!r:.60}{hint}")
     if not set(optimizer.params) & set(model.parameters()):
         raise ValueError("Trainer: the optimizer has none of the model's parameters: make it with model.parameters()")
+    if schedule is not None and not isinstance(schedule, (optim.Schedule, optim.ReduceLROnPlateau)):
+        raise TypeError(f"Trainer: the schedule must be one of tinyrnn.optim, not {schedule!r:.60}")
+    if schedule is not None and schedule.optimizer is not optimizer:
+        raise ValueError("Trainer: the schedule belongs to another optimizer")
 
 
 def _takes(function: Callable, name: str) -> bool:
