@@ -11,6 +11,24 @@ from pathlib import Path
 from typing import IO
 
 
+def target(what: str, path: str | os.PathLike) -> Path:
+    """A path at which a file can be written.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+    IsADirectoryError
+        If it is a folder; the message begins with `what` wants to write.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{what}: there is no folder {str(path.parent)!r} to write {path.name!r} into")
+    if path.is_dir():
+        raise IsADirectoryError(f"{what}: {str(path)!r} is a folder: name a file in it")
+    return path
+
+
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Write a file under another name, which then replaces the old file: a break in between leaves that as it was.

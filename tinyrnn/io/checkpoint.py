@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy
 
-from .. import backend
-from ..files import replacing
+from .. import backend, files
 from ..graph import Value
 
 FORMAT = 1
@@ -56,11 +55,7 @@ def save(path: str | os.PathLike, obj: Any, **metadata: Any) -> None:
     load : which has an example.
     """
     safetensors = _safetensors("io.save")
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"io.save: there is no folder {str(path.parent)!r} to write {path.name!r} into")
-    if path.is_dir():
-        raise IsADirectoryError(f"io.save: {str(path)!r} is a folder: name a file in it")
+    path = files.target("io.save", path)
     arrays: dict[str, numpy.ndarray] = {}
     values: dict[str, Any] = {}
     lists: list[str] = []
@@ -76,7 +71,7 @@ def save(path: str | os.PathLike, obj: Any, **metadata: Any) -> None:
         "metadata": _json("metadata", metadata),
     }
     content = safetensors.numpy.save(arrays, header)
-    with replacing(path) as file:
+    with files.replacing(path) as file:
         file.write(content)
 
 

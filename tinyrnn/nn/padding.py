@@ -9,7 +9,7 @@ import numpy
 
 from .. import backend
 from ..graph import Value
-from ..ops import concatenate, less, stack, transpose, unstack
+from ..ops import concatenate, less, move, reshape, stack, transpose, unstack
 from ..tensor import Tensor, as_tensor, zeros
 
 
@@ -116,4 +116,8 @@ def valid_steps(lengths: Any, steps: int, batch: int, device: Any) -> Sequence |
     host = checked_lengths(lengths, steps=steps, batch=batch)
     with backend.active(device):
         clock = as_tensor(backend.library(device).arange(steps).reshape(steps, 1, 1))
-        return unstack(less(clock, as_tensor(backend.to_device(host[:, None], device))))
+        if isinstance(lengths, Value):  # a record knows on what the steps depend
+            ends = reshape(move(lengths, device=device), shape=(batch, 1))
+        else:
+            ends = as_tensor(backend.to_device(host[:, None], device))
+        return unstack(less(clock, ends))

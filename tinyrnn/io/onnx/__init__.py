@@ -1,5 +1,6 @@
 """ONNX, the format that other programs exchange models in: out with `save`, in with `load`."""
 
-from .reading import load
+from .reading import Model, load
+from .writing import save
 
-__all__ = ["load"]
+__all__ = ["Model", "load", "save"]

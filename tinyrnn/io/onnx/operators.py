@@ -130,6 +130,10 @@ def _many(function: Callable) -> Callable:
     return lambda *xs: reduce(function, xs)
 
 
+def _mean(*xs: Any) -> Any:
+    return reduce(ops.add, xs) / len(xs)
+
+
 def _clip(x: Any, min: Any = None, max: Any = None) -> Any:
     return ops.clip(x, min, max)
 
@@ -184,7 +188,7 @@ OPERATORS: dict[str, Callable] = {
     **{"Add": ops.add, "Sub": ops.sub, "Mul": ops.mul, "Div": _div, "Pow": ops.pow, "Neg": ops.neg, "Abs": ops.abs},
     **{"Exp": ops.exp, "Log": ops.log, "Sqrt": ops.sqrt, "Sign": ops.sign, "Tanh": ops.tanh, "Sigmoid": ops.sigmoid},
     **{"Relu": ops.relu, "LeakyRelu": _leaky_relu, "Softplus": ops.softplus, "Clip": _clip},
-    **{"Max": _many(ops.maximum), "Min": _many(ops.minimum), "Sum": _many(ops.add), "Where": ops.where},
+    **{"Max": _many(ops.maximum), "Min": _many(ops.minimum), "Sum": _many(ops.add), "Mean": _mean, "Where": ops.where},
     **{"Equal": ops.equal, "Less": ops.less, "LessOrEqual": ops.less_equal, "Greater": ops.greater},
     **{"GreaterOrEqual": ops.greater_equal, "And": ops.logical_and, "Or": ops.logical_or, "Not": ops.logical_not},
     **{"MatMul": ops.matmul, "Gemm": _gemm, "Softmax": _softmax, "LogSoftmax": _log_softmax, "ArgMax": _argmax},
