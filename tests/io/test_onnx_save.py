@@ -108,6 +108,29 @@ def test_layers_of_layers(path):
     assert sorted(op for op in operators(path) if op in ("RNN", "GRU", "LSTM")) == ["GRU", "LSTM", "LSTM", "RNN", "RNN"]
 
 
+@pytest.mark.parametrize(("cell", "op"), [(nn.PeepholeLSTMCell, "LSTM"), (nn.IRNNCell, "RNN")])
+def test_variants_that_are_an_operator(cell, op, path):
+    model = shaken(nn.Bidirectional(cell(3, 4), cell(3, 4)))
+    calls = [((floats(5, 3, 3),), {"lengths": np.array([5, 1, 3])}), ((floats(6, 2, 3),), {"lengths": np.array([4, 6])})]
+    agree(path, model, *calls, axes={"x": ("T", "N"), "lengths": ("N",)})
+    assert operators(path).count(op) == 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.LSTM(3, 4, proj_size=2, return_state=False),
+        lambda: nn.Recurrent(nn.LayerNormLSTMCell(3, 4), return_state=False),
+        lambda: nn.Recurrent(nn.LayerNormGRUCell(3, 4), return_state=False),
+        lambda: nn.Recurrent(nn.MGUCell(3, 4), return_state=False),
+    ],
+)
+def test_variants_that_are_written_step_by_step(make, path):
+    calls = [((floats(4, 3, 3),), {"lengths": np.array([4, 1, 3])}), ((floats(4, 2, 3),), {"lengths": np.array([3, 4])})]
+    agree(path, shaken(make()), *calls, axes={"x": (None, "N"), "lengths": ("N",)})
+    assert not {"LSTM", "GRU", "RNN"} & set(operators(path))
+
+
 def test_a_model_of_the_library(path):
     model = shaken(
         nn.Sequential(

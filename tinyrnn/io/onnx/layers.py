@@ -34,13 +34,18 @@ def _runs(layer: Any, reverse: bool) -> bool:
     """Can the layer be exported, run in or against its own direction?"""
     kind = type(layer)
     if kind is nn.Recurrent:
-        return type(layer.cell) in CELLS
+        return _is_operator(layer.cell)
     if kind is nn.Bidirectional:
         return _runs(layer.forward_layer, reverse) and _runs(layer.backward_layer, not reverse)
     if kind is nn.Stack:
         return all(_runs(inner, reverse) for inner in layer.layers())
-    known = kind in LAYERS and all(type(cell) in CELLS for cells in layer.cells() for cell in cells)
+    known = kind in LAYERS and all(_is_operator(cell) for cells in layer.cells() for cell in cells)
     return known and not (reverse and layer.bidirectional)
+
+
+def _is_operator(cell: Any) -> bool:
+    """Has ONNX an operator for this cell?  Not for one with a projection."""
+    return type(cell) in CELLS and not getattr(cell, "proj_size", 0)
 
 
 def write(graph: GraphWriter, call: Call) -> list[str]:
@@ -172,6 +177,11 @@ def _lstm(cell: Any) -> list[numpy.ndarray]:
     return _weights(cell, _host(cell.W_h), [0, 3, 1, 2])
 
 
+def _peephole(cell: Any) -> list[numpy.ndarray]:
+    """With the peepholes in the order i, o, f."""
+    return [*_lstm(cell), numpy.concatenate([_host(part) for part in (cell.p_i, cell.p_o, cell.p_f)])]
+
+
 def _gru(cell: Any) -> list[numpy.ndarray]:
     """From r, z, n to z, r, h."""
     if cell.reset_after:
@@ -195,4 +205,7 @@ def _host(parameter: Any) -> numpy.ndarray:
     return numpy.asarray(backend.to_host(parameter.data)) if hasattr(parameter, "requires_grad") else numpy.asarray(parameter)
 
 
-CELLS: dict[type, tuple[str, Callable]] = {nn.RNNCell: ("RNN", _rnn), nn.LSTMCell: ("LSTM", _lstm), nn.GRUCell: ("GRU", _gru)}
+CELLS: dict[type, tuple[str, Callable]] = {
+    **{nn.RNNCell: ("RNN", _rnn), nn.IRNNCell: ("RNN", _rnn)},
+    **{nn.LSTMCell: ("LSTM", _lstm), nn.PeepholeLSTMCell: ("LSTM", _peephole), nn.GRUCell: ("GRU", _gru)},
+}

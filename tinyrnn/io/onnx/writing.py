@@ -73,7 +73,7 @@ def save(
     >>> io.onnx.save(nn.LSTM(3, 4), path, tr.zeros(5, 2, 3), axes={"x": ("T", "N")}, outputs=("y", "h", "c"))
     >>> y, h, c = io.onnx.load(path)(tr.zeros(7, 1, 3))
     >>> y.shape
-    (7, 1, 1, 4)
+    (7, 1, 4)
     """
     onnx = onnx_package("io.onnx.save")
     path = files.target("io.onnx.save", path)
