@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..graph import scope
+from ..graph import named, scope
 from ..ops import expand_dims, softmax, squeeze, stack, tanh, transpose, where
 from ..tensor import Parameter, Tensor
 from . import init
@@ -70,11 +71,10 @@ class Attention(Module):
             valid = None
             if of_steps is not None:
                 counts = stack(of_steps)
-                keys = where(counts, keys, 0)
-                values = where(counts, values, 0)
+                values, keys = _each(lambda x: where(counts, x, 0), values, keys)
                 valid = transpose(counts, axes=(1, 2, 0))
-            keys = self.project(transpose(keys, axes=(1, 0, 2)))
-            values = transpose(values, axes=(1, 0, 2))
+            values, keys = _each(lambda x: transpose(x, axes=(1, 0, 2)), values, keys)
+            keys = self.project(keys)
         return Memory(keys, values, valid)
 
     def project(self, keys: Any) -> Any:
@@ -117,7 +117,7 @@ class Attention(Module):
             weights = softmax(scores)
         else:  # the second time for sequences of length 0
             weights = where(memory.valid, softmax(where(memory.valid, scores, MASKED)), 0)
-        context = weights @ memory.values
+        weights, context = named(α=weights, context=weights @ memory.values)
         if alone:
             return squeeze(context, 1), squeeze(weights, 1)
         return transpose(context, axes=(1, 0, 2)), transpose(weights, axes=(1, 0, 2))
@@ -207,3 +207,9 @@ class DotAttention(Attention):
 
     def score(self, queries: Any, keys: Any) -> Any:
         return queries @ keys
+
+
+def _each(function: Callable, values: Any, keys: Any) -> tuple[Any, Any]:
+    """The same of values and keys, once if they are one."""
+    new = function(values)
+    return new, new if keys is values else function(keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import backend
@@ -9,14 +10,14 @@ from ..graph import named
 from ..ops import argmax, concatenate, stack, tanh, unstack, where
 from ..tensor import Tensor, as_tensor, zeros
 from .attention import Attention, Memory
-from .cell import parts
+from .cell import begin, like, parts
 from .layers import Embedding, Linear
 from .module import Module
 from .over_time import unroll
 
 
 class DecoderState(NamedTuple):
-    """Where a decoder stands: the state of its cell, and what it put out last (None before the first step)."""
+    """Where a decoder stands: the state of its cell and, of one that reads it again, what it put out last."""
 
     cell: Any
     output: Any = None
@@ -79,26 +80,34 @@ class Decoder(Module):
             Of attention, if there is one.
         """
         xs = unstack(self.embedding(symbols))
-        outputs: list = [] if state.output is None else [state.output]
-        weights: list = []
+        state, cell = self.complete(state, xs[0]), _BegunAtFirst(self.cell)
         own = _coins(sampling, len(xs), xs[0])
+        outputs: list = []
+        weights: list = []
 
-        def one_step(x: Any, cell_state: Any) -> Any:
-            if own and weights:
-                x = where(own[len(weights)], self.embedding(argmax(self.scores(outputs[-1]), axis=-1)), x)
-            output, cell_state, looked_at = self.step(x, cell_state, outputs[-1] if outputs else None, memory)
+        def one_step(x: Any, carried: Any) -> Any:
+            if own and outputs:
+                x = where(own[len(outputs)], self.embedding(argmax(self.scores(outputs[-1]), axis=-1)), x)
+            output, new, looked_at = self.step(cell, x, _unpacked(state, carried), memory)
             outputs.append(output)
             weights.append(looked_at)
-            return cell_state
+            return _packed(new)
 
-        _, cell_state = unroll(one_step, xs, state.cell)
-        logits = self.scores(stack(outputs[-len(xs) :]))
-        return logits, DecoderState(cell_state, outputs[-1]), None if self.attention is None else stack(weights)
+        _, carried = unroll(one_step, xs, _packed(state))
+        logits = self.scores(stack(outputs))
+        return logits, _unpacked(state, carried), None if self.attention is None else stack(weights)
 
-    def step(self, x: Any, state: Any, output: Any, memory: Any) -> tuple[Any, Any, Any]:
-        """One step, from the vector of a symbol, the cell's state and the last output to output, state and weights."""
-        state = self.cell(x, state)
-        return parts(state)[0], state, None
+    def complete(self, state: DecoderState, x: Any) -> DecoderState:
+        """A state of which the cell's part may be all there is, as `step` takes it."""
+        return state
+
+    def step(self, cell: Callable, x: Any, state: DecoderState, memory: Any) -> tuple[Any, DecoderState, Any]:
+        """One step, from the vector of a symbol and the state before it: what is put out, the state, and the weights.
+
+        `cell` is the decoder's own, as it has begun this sequence.
+        """
+        new = cell(x, state.cell)
+        return parts(new)[0], DecoderState(new), None
 
 
 class BahdanauDecoder(Decoder):
@@ -138,11 +147,11 @@ class BahdanauDecoder(Decoder):
         super().__init__(embedding, cell, scores)
         self.attention = attention
 
-    def step(self, x: Any, state: Any, output: Any, memory: Any) -> tuple[Any, Any, Any]:
-        context, weights = self.attention(parts(state)[0], memory)
+    def step(self, cell: Callable, x: Any, state: DecoderState, memory: Any) -> tuple[Any, DecoderState, Any]:
+        context, weights = self.attention(parts(state.cell)[0], memory)
         seen = concatenate(x, context, axis=-1)
-        state = self.cell(seen, state)
-        return concatenate(parts(state)[0], seen, axis=-1), state, weights
+        new = cell(seen, state.cell)
+        return concatenate(parts(new)[0], seen, axis=-1), DecoderState(new), weights
 
 
 class LuongDecoder(Decoder):
@@ -182,14 +191,41 @@ class LuongDecoder(Decoder):
         super().__init__(embedding, cell, scores)
         self.attention, self.combine = attention, combine
 
-    def step(self, x: Any, state: Any, output: Any, memory: Any) -> tuple[Any, Any, Any]:
-        if output is None:
-            output = zeros(x.shape[0], self.combine.out_features, dtype=x.dtype, device=x.device)
-        state = self.cell(concatenate(x, output, axis=-1), state)
-        h = parts(state)[0]
+    def complete(self, state: DecoderState, x: Any) -> DecoderState:
+        if state.output is not None:
+            return state
+        return DecoderState(state.cell, zeros(x.shape[0], self.combine.out_features, dtype=x.dtype, device=x.device))
+
+    def step(self, cell: Callable, x: Any, state: DecoderState, memory: Any) -> tuple[Any, DecoderState, Any]:
+        new = cell(concatenate(x, state.output, axis=-1), state.cell)
+        h = parts(new)[0]
         context, weights = self.attention(h, memory)
-        (o,) = named(o=tanh(self.combine(concatenate(h, context, axis=-1))))
-        return o, state, weights
+        (output,) = named(output=tanh(self.combine(concatenate(h, context, axis=-1))))
+        return output, DecoderState(new, output), weights
+
+
+class _BegunAtFirst:
+    """A cell that begins its sequence when its first input is known (see `begin`)."""
+
+    def __init__(self, cell: Module) -> None:
+        self._cell = cell
+        self._run: Callable | None = None
+
+    def __call__(self, x: Any, state: Any) -> Any:
+        if self._run is None:
+            self._run = begin(self._cell, x, state)
+        return self._run(x, state)
+
+
+def _packed(state: DecoderState) -> tuple:
+    """The state as the time loop carries it: its Tensors, side by side."""
+    return parts(state.cell) if state.output is None else (*parts(state.cell), state.output)
+
+
+def _unpacked(form: DecoderState, carried: tuple) -> DecoderState:
+    """What the time loop carries, in the form of a state."""
+    count = len(parts(form.cell))
+    return DecoderState(like(form.cell, carried[:count]), *carried[count:])
 
 
 def _coins(probability: float, steps: int, like: Any) -> Any:
