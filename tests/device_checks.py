@@ -194,17 +194,26 @@ LAYERS = {
     "GRU": lambda: nn.GRU(3, 4, batch_first=True),
     "GRU-paper": lambda: nn.GRU(3, 4, reset_after=False, bias=False),
     "Recurrent": lambda: nn.Recurrent(nn.GRUCell(3, 4), reverse=True),
+    "Bidirectional": lambda: nn.Bidirectional(nn.RNNCell(3, 4), nn.LSTMCell(3, 4), merge_mode="ave", return_sequences=False),
+    "Stack": lambda: nn.Stack(nn.GRUCell(3, 4), nn.LSTM(4, 2, bidirectional=True, merge_mode="mul")),
+    "Residual": lambda: nn.Residual(nn.RNNCell(3, 3), return_sequences=False),
+    "Highway": lambda: nn.Highway(nn.GRUCell(3, 3)),
     "Linear": lambda: nn.Linear(3, 4),
     "LayerNorm": lambda: nn.LayerNorm(3),
     "Sequential": lambda: nn.Sequential(nn.Linear(3, 5), nn.LayerNorm(5), nn.Linear(5, 2)),
 }
 
 
+def flat(y):
+    """The Tensors of an output, and of a state, however they are nested."""
+    return [part for item in y for part in flat(item)] if isinstance(y, (list, tuple)) else [y]
+
+
 def outcome(module, x, device, **options):
     """Outputs, states, gradients and second derivatives of a module."""
     given = {k: v.to(device) if isinstance(v, tr.Tensor) else v for k, v in options.items()}
     y = module(x.to(device), **given)
-    found = [part for result in results(y) for part in results(result)]
+    found = flat(y)
     loss = sum([(part * part).mean() for part in found[1:]], start=(found[0] * found[0]).mean())
     parameters = list(module.parameters())
     first = tr.grad(loss, parameters, create_graph=True)
@@ -218,7 +227,7 @@ def outcome(module, x, device, **options):
 def test_layers(kind, device):
     tr.manual_seed(0)
     module, x = LAYERS[kind](), tr.randn(4, 3, 3)
-    recurrent = kind in ("RNN", "LSTM", "GRU", "GRU-paper", "Recurrent")
+    recurrent = isinstance(module, nn.Layer)
     batch = 4 if kind == "GRU" else 3
     for options in [{}, {"lengths": [2, 4, 1, 3][:batch] if kind != "GRU" else [2, 3, 1, 3]}] if recurrent else [{}]:
         here = outcome(module.to("cpu"), x, "cpu", **options)

@@ -30,6 +30,11 @@ LAYERS = {
     "bidirectional LSTM of two layers": lambda: nn.LSTM(3, 4, 2, bidirectional=True),
     "a user's own": lambda: nn.Recurrent(Leaky(3, 4)),
     "a user's own, reversed": lambda: nn.Recurrent(Leaky(3, 4), reverse=True),
+    "layers of layers": lambda: nn.Stack(
+        nn.Bidirectional(nn.LSTMCell(3, 4), Leaky(3, 4), merge_mode="mul"),
+        nn.Residual(Leaky(4, 4)),
+        nn.Highway(nn.GRUCell(4, 4)),
+    ),
 }
 
 

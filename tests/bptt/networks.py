@@ -58,6 +58,25 @@ def final_states(steps):
     return tr.mean(y * y) + tr.sum(h * c)
 
 
+def stateful(steps):
+    """The second of two batches: it begins where the first one ended."""
+    layer, x = double(nn.Stateful(nn.LSTMCell(D, H))), sequence(steps + 3)
+    layer(x[:3])
+    y, _ = layer(x[3:])
+    return tr.mean(y * y)
+
+
+def last_outputs(steps):
+    """After each sequence's own last step, of both directions."""
+    layer = double(nn.GRU(D, H, bidirectional=True, merge_mode="mul", return_sequences=False, return_state=False))
+    return tr.sum(layer(sequence(steps), lengths=[steps, max(1, steps // 2)]) ** 2)
+
+
+def last_of_residual(steps):
+    layer = double(nn.Residual(nn.RNNCell(D, D), return_sequences=False, return_state=False))
+    return tr.sum(layer(sequence(steps), lengths=[max(1, steps // 2), steps]) ** 2)
+
+
 def language_model(steps):
     embedding, layer, scores = double(nn.Embedding(V, D)), double(nn.LSTM(D, H)), double(nn.Linear(H, V))
     text = integers(steps + 1, N, below=V)
@@ -390,6 +409,14 @@ NETWORKS = {
     "both directions": mean_square(lambda: nn.GRU(D, H, bidirectional=True)),
     "two layers, both directions": mean_square(lambda: nn.LSTM(D, H, 2, bidirectional=True)),
     "both directions by hand": both_directions_by_hand,
+    "both directions, summed": mean_square(lambda: nn.RNN(D, H, 2, bidirectional=True, merge_mode="sum")),
+    "both directions, any two": mean_square(lambda: nn.Bidirectional(nn.LSTMCell(D, H), nn.RNNCell(D, H), merge_mode="ave")),
+    "stack": mean_square(lambda: nn.Stack(nn.GRUCell(D, H), nn.RNN(H, H, 2), dropout=0.3)),
+    "residual": mean_square(lambda: nn.Stack(nn.RNNCell(D, H), nn.Residual(nn.RNNCell(H, H)))),
+    "highway": mean_square(lambda: nn.Highway(nn.RNNCell(D, D)), lengths=lambda steps: [steps, max(1, steps // 2)]),
+    "stateful": stateful,
+    "last outputs": last_outputs,
+    "last output of a residual": last_of_residual,
     "from the end": mean_square(lambda: nn.Recurrent(nn.GRUCell(D, H), reverse=True)),
     "dropout": mean_square(lambda: nn.LSTM(D, H, 2, dropout=0.3)),
     "lengths": mean_square(lambda: nn.GRU(D, H), lengths=lambda steps: [steps, max(1, steps // 2)]),

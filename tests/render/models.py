@@ -198,6 +198,10 @@ MODELS = {
     "rnn3": mean_square(nn.RNN(D, H, 3)),
     "bidirectional": mean_square(nn.RNN(D, H, bidirectional=True)),
     "bidirectional2": mean_square(nn.GRU(D, H, 2, bidirectional=True)),
+    "residual": mean_square(
+        nn.Stack(nn.Bidirectional(nn.RNNCell(D, H), nn.GRUCell(D, H), merge_mode="sum"), nn.Residual(nn.RNNCell(H, H)))
+    ),
+    "highway": mean_square(nn.Highway(nn.RNNCell(D, D))),
     "lengths": with_lengths,
     "recorded": recorded,
     "dropout": dropout,

@@ -49,6 +49,11 @@ for _name, _cell in CELLS.items():
     NETWORKS[_name] = lambda steps, cell=_cell: last_state(nn.Recurrent(cell()), steps)
 
 
+NETWORKS["last step of each"] = lambda steps: tr.sum(
+    nn.Residual(nn.RNNCell(D, D), return_sequences=False, return_state=False)(sequence(steps), lengths=[steps, 1]) ** 2
+)
+
+
 def in_a_loop(body):
     """A loop of one's own around `body(cell, x_t, h, t, hs)`, with a loss of all states."""
 

@@ -18,6 +18,8 @@ from .recurrent import Recurrent
 from .rnn import GRU, LSTM, RNN
 from .sampling import generate, sample
 from .seq2seq import Bridge, Decoded, Encoder, Seq2Seq
+from .skip import Highway, Residual
+from .stateful import Stateful
 
 __all__ = [
     "GRU",
@@ -37,6 +39,7 @@ __all__ = [
     "Embedding",
     "Encoder",
     "GRUCell",
+    "Highway",
     "IRNNCell",
     "LSTMCell",
     "LSTMState",
@@ -52,10 +55,12 @@ __all__ = [
     "PeepholeLSTMCell",
     "RNNCell",
     "Recurrent",
+    "Residual",
     "Run",
     "Seq2Seq",
     "Sequential",
     "Stack",
+    "Stateful",
     "beam_search",
     "begin",
     "binary_cross_entropy",

@@ -1,8 +1,8 @@
-"""Any cell as a layer over time."""
+"""Any cell as a layer over time; and what layers around another one have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .cell import initial_state, parts
@@ -80,3 +80,30 @@ def as_layer(owner: Module, part: Any) -> Layer:
             f"give them to {kind}, not to the {type(part).__name__} in it"
         )
     return part
+
+
+class Around(Layer):
+    """A layer around another one, whose state is its own.
+
+    Parameters
+    ----------
+    layer : cell or layer
+    """
+
+    def __init__(self, layer: Module, **options: bool) -> None:
+        super().__init__(**options)
+        self.layer = as_layer(self, layer)
+
+    @property
+    def input_size(self) -> int | None:  # type: ignore[override]
+        return self.layer.input_size
+
+    @property
+    def direction(self) -> int | None:  # type: ignore[override]
+        return self.layer.direction
+
+    def initial_state(self, batch: int, dtype: Any = "float32", device: Any = None) -> Any:
+        return self.layer.initial_state(batch, dtype, device)
+
+    def map_state(self, function: Callable, *states: Any) -> Any:
+        return self.layer.map_state(function, *states)
