@@ -58,6 +58,19 @@ def test_forget_bias():
     np.testing.assert_array_equal(nn.LSTMCell(3, 2).b.numpy(), init.forget_bias(2))
 
 
+def test_chrono():
+    """A gate that stays at f keeps a memory for 1 / (1 − f) steps: here 2 to 100, evenly, and the input gate is shut as far."""
+    i, f, g, o = init.chrono(20_000, longest=100).reshape(4, -1)
+    times = 1 + np.exp(f)
+    assert times.min() >= 2 and times.max() <= 100.001
+    np.testing.assert_allclose(np.histogram(times, 7, range=(2, 100))[0], 20_000 / 7, rtol=0.06)
+    np.testing.assert_array_equal(i, -f)
+    assert not g.any() and not o.any()
+    np.testing.assert_array_equal(init.chrono(3, longest=2), np.zeros(12))
+    with pytest.raises(ValueError, match="from 2, not 1"):
+        init.chrono(3, longest=1)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -71,6 +84,7 @@ def test_forget_bias():
         lambda: init.normal(3, 4, std=np.sqrt(2.0)),
         lambda: init.orthogonal(3, 4, gain=np.float64(2.0)),
         lambda: init.gates(init.glorot, 3, 2, 2),
+        lambda: init.chrono(3, longest=9).reshape(3, 4),
     ],
 )
 def test_float32_and_seeded(make):
@@ -93,7 +107,7 @@ def test_layers_begin_with_glorot_inputs_orthogonal_recurrence_and_float32(layer
 def test_on_the_default_device(fake_cupy):
     with tr.use("cuda:1"):
         made = [init.uniform(2), init.normal(2), init.glorot(2, 3), init.he(2, 3), init.orthogonal(2, 3), init.zeros(2)]
-        made += [init.gates(init.orthogonal, 2, 2, 3), init.forget_bias(2)]
+        made += [init.gates(init.orthogonal, 2, 2, 3), init.forget_bias(2), init.chrono(2, 9)]
         cells = [nn.RNNCell(2, 3), nn.LSTMCell(2, 3), nn.GRUCell(2, 3), nn.GRUCell(2, 3, reset_after=False)]
     made += [p.data for cell in cells for p in cell.parameters()]
     assert {(type(a), a.device.id, a.dtype) for a in made} == {(fake_cupy.ndarray, 1, np.dtype("float32"))}

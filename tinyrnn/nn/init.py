@@ -89,3 +89,26 @@ def forget_bias(hidden: int, value: float = 1.0) -> Any:
     with backend.active(backend.device_of(bias)):
         bias[hidden : 2 * hidden] = value
     return bias
+
+
+def chrono(hidden: int, longest: int) -> Any:
+    """The bias of an LSTM, (4 · hidden,), that remembers over 1 to `longest` steps (Tallec & Ollivier 2018).
+
+    A forget gate that stays at f keeps a memory for about 1 / (1 − f) steps.  Each unit has a time of its own to begin with:
+
+        u ~ U(1, longest − 1),  bᶠ = ln u,  bⁱ = −bᶠ         f = u / (1 + u), i = 1 − f
+
+    Examples
+    --------
+    >>> from tinyrnn import nn
+    >>> layer = nn.LSTM(2, 32)
+    >>> _ = layer.layer0.b.assign(nn.init.chrono(32, longest=100))
+    """
+    if longest < 2:
+        raise ValueError(f"init.chrono: longest is the number of steps to remember over, from 2, not {longest!r}")
+    bias = zeros(4 * hidden)
+    generator, active = _random()
+    with active:
+        times = backend.library(backend.default_device()).log(generator.random(hidden, dtype="float32") * (longest - 2) + 1)
+        bias[:hidden], bias[hidden : 2 * hidden] = -times, times
+    return bias
