@@ -417,3 +417,52 @@ def test_release_and_unchain(device):
         tr.unchain(h, before=t - 1)
     h.sum().backward(release=True)
     assert w.grad.tolist() == [32.0]
+
+
+# -- training ----------------------------------------
+
+
+class Recurrent(nn.Module):
+    """Scores for each step, with dropout that does not act, so that devices can be compared."""
+
+    def __init__(self):
+        self.layer, self.dropout, self.scores = nn.LSTM(2, 3), nn.Dropout(0.0), nn.Linear(3, 4)
+
+    def forward(self, x, lengths=None):
+        y, _ = self.layer(x, lengths=lengths)
+        return self.scores(self.dropout(y))
+
+
+def test_a_trainer_moves_batches_to_its_model(device, tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 10, 2)), rng.integers(0, 4, (5, 10))
+    lengths = rng.integers(1, 6, 10)
+    mask = np.arange(5)[:, None] < lengths
+    results = []
+    for where in ("cpu", device):
+        tr.manual_seed(0)
+        model = Recurrent().to(where)
+        optimizer = optim.Adam(model.parameters(), lr=0.05)
+        trainer = tr.Trainer(model, nn.cross_entropy, optimizer, metrics=["accuracy", "perplexity"], clip_norm=0.5, batch_axis=1)
+        early = tr.train.EarlyStopping("loss", patience=3)
+        saving = tr.train.Checkpoint(tmp_path / f"{where.replace(':', '')}.safetensors", every_steps=1, resume=True)
+        options = {"lengths": lengths, "mask": mask, "batch_size": 4, "shuffle": False}
+        for epochs in (2, 3):  # the third is resumed
+            history = trainer.fit(x, y, epochs=epochs, callbacks=[early, tr.train.GradientNorms(), saving], **options)
+        assert {p.device for p in model.parameters()} == {tr.Device.parse(where)}
+        scores = trainer.predict(x, lengths=lengths, batch_size=3)
+        results.append((history, scores, trainer.evaluate(x, y, lengths=lengths, mask=mask)))
+    (here, scores, measured), (there, others, found) = results
+    assert isinstance(others, np.ndarray)
+    np.testing.assert_allclose(others, scores, rtol=1e-3, atol=1e-4)
+    assert found == pytest.approx(measured, rel=1e-4)
+    assert len(here["loss"]) == 3 and there["loss"] == pytest.approx(here["loss"], rel=1e-4)
+    for name, column in here.steps.items():
+        assert there.steps[name] == pytest.approx(column, rel=1e-3)
+
+
+def test_a_trainer_finds_where_a_loss_on_the_device_is_not_finite(device):
+    model = nn.Linear(1, 1).to(device)
+    trainer = tr.Trainer(model, lambda p, y: tr.log(p * 0).mean(), optim.SGD(model.parameters(), lr=1.0))
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"step 1 .*log gave -inf"):
+        trainer.fit(np.ones((2, 1)), np.ones((2, 1)))

@@ -199,6 +199,23 @@ def test_a_trainer_that_cannot_be(make, message):
         make(nn.Linear(1, 1))
 
 
+@pytest.mark.parametrize(("batch_first", "batch_axis"), [(False, 0), (True, 1)])
+def test_layers_that_read_along_the_other_axis(parity, batch_first, batch_axis):
+    x, y = parity
+
+    class EachStep(nn.Module):
+        def __init__(self):
+            self.layer = nn.GRU(1, 2, batch_first=batch_first)
+
+        def forward(self, x):
+            return self.layer(x)[0]
+
+    x = x if batch_axis == 0 else x.transpose(1, 0, 2)
+    y = np.repeat(y[:, None] if batch_axis == 0 else y[None], 5, axis=1 - batch_axis)
+    with pytest.raises(ValueError, match=r"batch has 8 samples of 5 steps, but the recurrent layers see 5 sequences of 8"):
+        trainer_of(EachStep(), batch_axis=batch_axis).fit(x, y, batch_size=8)
+
+
 def test_losses_that_are_no_number(parity):
     x, y = parity
     with pytest.raises(ValueError, match=r"must be one number.*not shape \(22,\): take its mean"):
@@ -289,6 +306,16 @@ def test_predict_joins_each_step_along_the_axis_of_the_samples():
     uneven = [(x[:4, :2],), (x[:, 2:],)]
     with pytest.raises(ValueError, match="predict batch by batch"):
         trainer_of(model, batch_axis=1).predict(uneven)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_predict_joins_one_row_for_each_sample_of_time_first_arrays(classes):
+    """Also where there are as many classes as samples in a batch."""
+    x = np.random.default_rng(0).normal(size=(5, 6, 1)).astype("float32")
+    model = LastStep(batch_first=False, classes=classes)
+    for batch_size in (3, 4):
+        found = trainer_of(model, batch_axis=1).predict(x, batch_size=batch_size)
+        np.testing.assert_allclose(found, model(x).numpy(), rtol=1e-5, atol=1e-7)
 
 
 def test_floats_take_the_dtype_of_the_model():

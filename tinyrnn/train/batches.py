@@ -21,8 +21,8 @@ class Source:
     another iterable, the batches that were given out before are passed over when a training is resumed.
     """
 
-    def __init__(self, reader: Iterable, about: Mapping[str, Any]) -> None:
-        self.reader, self.about = reader, dict(about)
+    def __init__(self, reader: Iterable, about: Mapping[str, Any], of_arrays: bool = False) -> None:
+        self.reader, self.about, self.of_arrays = reader, dict(about), of_arrays
         self.place = self._passed_over = 0
 
     def __len__(self) -> int:
@@ -50,7 +50,7 @@ class Source:
         if not hasattr(self.reader, "load_state_dict"):
             self.place = self._passed_over = int(state["place"])
             return
-        if isinstance(self.reader, Batches):  # made by `source_of_arrays`, with a seed that was drawn
+        if self.of_arrays and isinstance(self.reader, Batches):  # its seed was drawn
             self.reader.seed = int(state["seed"])
         self.reader.load_state_dict(state)
 
@@ -81,7 +81,7 @@ def source_of_arrays(samples: Batch, *, batch_size: int, batch_axis: int, shuffl
     for array in (array for part in some if part is not None for array in _tuple(part)):
         checksum = zlib.crc32(numpy.ascontiguousarray(_host(array)).tobytes(), checksum)
     shapes = {name: [list(numpy.shape(a)) for a in _tuple(part)] for name, part in samples._asdict().items() if part is not None}
-    return Source(batches, {**shapes, "batch_size": batch_size, "shuffle": shuffle, "checksum": checksum})
+    return Source(batches, {**shapes, "batch_size": batch_size, "shuffle": shuffle, "checksum": checksum}, of_arrays=True)
 
 
 def split(samples: Batch, fraction: float, batch_axis: int) -> tuple[Batch, Batch]:

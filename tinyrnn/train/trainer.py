@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy
 
-from .. import backend, nn, optim
+from .. import nn, optim
 from ..data import Batch
-from ..graph import Value, no_grad
-from ..tensor import Tensor, as_tensor
+from ..graph import no_grad
+from ..tensor import Tensor
+from .axes import check_axes
 from .batches import Source, is_iterable_of_batches, source_of, source_of_arrays, split
 from .callbacks import as_callbacks
 from .checkpoint import Checkpoint
@@ -21,6 +21,7 @@ from .history import History
 from .interrupt import interruptible
 from .memory import forget, set_aside
 from .metrics import Means, as_metrics
+from .passing import joined, loss_of, mask_of, moved, places, prediction_of, samples_of
 from .progress import progress
 from .run import Run
 from .stopping import measured
@@ -217,11 +218,13 @@ class Trainer:
     def _step(self, run: Run, batch: Batch) -> None:
         """One step of training: forward, backward, clip, update."""
         where = f"step {run.step + 1} (batch {run.place + 1} of epoch {run.epoch + 1})"
-        batch = self._placed(batch)
-        prediction = self._forward(batch)
-        loss = self._loss(prediction, batch)
+        batch = self._moved(batch)
+        prediction = prediction_of(self.model, batch)
+        loss = loss_of(self.loss, prediction, batch)
         measured = self._measured(loss, prediction, batch)
         check_loss(loss, self.model, where)
+        if run.step == 0 and run.data.of_arrays:
+            check_axes(loss, batch, self.batch_axis)
 
         self.optimizer.zero_grad()
         loss.backward()
@@ -235,7 +238,7 @@ class Trainer:
             self.schedule.step()
 
         run.step, run.place = run.step + 1, run.place + 1
-        run.means.add(measured, _places(batch))
+        run.means.add(measured, places(batch))
         run.history.of_steps.append({**run.record, "gradient_norm": norm})
 
     # -- evaluation and prediction ---------------------------------------------------------------
@@ -269,83 +272,32 @@ class Trainer:
             The predictions beside each other, as the samples are.
         """
         source = source_of(x, None, lengths, None, batch_size=batch_size, batch_axis=self.batch_axis)
-        parts, axes = [], set()
+        parts, counts = [], []
         with _mode(self.model, training=False), set_aside(self.model), no_grad():
             for batch in source:
-                parts.append(backend.to_host(self._forward(self._placed(batch)).data))
-                axes.add(self._axis_of(parts[-1], batch))
-        shapes = {part.shape[:axis] + part.shape[axis + 1 :] for part in parts for axis in axes}
-        if len(axes) > 1 or len(shapes) > 1:
-            raise ValueError(
-                f"the predictions of the batches do not fit beside each other, with shapes {sorted({p.shape for p in parts})}: "
-                "predict batch by batch"
-            )
-        return numpy.concatenate(parts, axis=axes.pop())
-
-    def _axis_of(self, prediction: numpy.ndarray, batch: Batch) -> int:
-        """Along which axis of a prediction the samples lie: that of x if it has x's first two axes, else the first."""
-        x = batch.x[0] if isinstance(batch.x, tuple) else batch.x
-        return self.batch_axis if self.batch_axis and prediction.shape[:2] == tuple(x.shape[:2]) else 0
+                batch = self._moved(batch)
+                parts.append(prediction_of(self.model, batch).numpy())
+                counts.append(samples_of(batch, self.batch_axis))
+        return joined(parts, counts, self.batch_axis)
 
     def _evaluate(self, source: Source) -> dict[str, Any]:
         means = Means()
         with _mode(self.model, training=False), set_aside(self.model), no_grad():
-            for batch in map(self._placed, source):
-                prediction = self._forward(batch)
-                means.add(self._measured(self._loss(prediction, batch), prediction, batch), _places(batch))
+            for batch in map(self._moved, source):
+                prediction = prediction_of(self.model, batch)
+                means.add(self._measured(loss_of(self.loss, prediction, batch), prediction, batch), places(batch))
         return self._read(means)
 
-    # -- one batch -------------------------------------------------------------------------------
+    def _moved(self, batch: Batch) -> Batch:
+        """A batch where the model is."""
+        return moved(batch, self.optimizer.params[0])
 
-    def _placed(self, batch: Batch) -> Batch:
-        """A batch where the model is: Tensors on its device, floats in its dtype.  (Layers want lengths on the host.)"""
-        like = self.optimizer.params[0]
-
-        def place(part: Any) -> Any:
-            if part is None:
-                return None
-            if isinstance(part, tuple):
-                return tuple(map(place, part))
-            data = part.data if isinstance(part, Value) else part if hasattr(part, "dtype") else numpy.asarray(part)
-            return as_tensor(backend.asarray(data, like.dtype if data.dtype.kind == "f" else None, like.device))
-
-        return Batch(place(batch.x), place(batch.y), batch.lengths, place(batch.mask))
-
-    def _forward(self, batch: Batch) -> Tensor:
-        """The model's prediction."""
-        kind = type(self.model).__name__
-        options = {}
-        if batch.lengths is not None:
-            options["lengths"] = batch.lengths
-            if not _takes(self.model.forward, "lengths"):
-                raise TypeError(
-                    f"the data have lengths, but {kind}.forward takes none: write forward(self, x, lengths=None), "
-                    "and hand them on to the recurrent layers"
-                )
-        prediction = self.model(*batch.x, **options) if isinstance(batch.x, tuple) else self.model(batch.x, **options)
-        if not isinstance(prediction, Tensor):
-            hint = (
-                ": a recurrent layer returns (y, state); make it with return_state=False, or return y alone"
-                if isinstance(prediction, tuple)
-                else ""
-            )
-            raise TypeError(f"{kind} returned a {type(prediction).__name__}, expected one Tensor, the prediction{hint}")
-        return prediction
-
-    def _loss(self, prediction: Tensor, batch: Batch) -> Tensor:
-        if batch.y is None:
-            raise ValueError("there is no y: a loss needs to know what is right; give y, or batches (x, y)")
-        loss = self.loss(prediction, batch.y, **({} if batch.mask is None else {"mask": batch.mask}))
-        if not isinstance(loss, Tensor) or loss.size != 1:
-            what = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
-            raise ValueError(f"the loss must be one number, a Tensor of shape (), not {what}: take its mean")
-        return loss if not loss.ndim else loss.reshape(())
+    # -- measurements ----------------------------------------------------------------------------
 
     def _measured(self, loss: Tensor, prediction: Tensor, batch: Batch) -> dict[str, float]:
         """The loss and the mean of each metric of one batch, as numbers."""
-        options = {} if batch.mask is None else {"mask": batch.mask}
         with no_grad():
-            means = {metric.name: float(metric.mean(prediction, batch.y, **options)) for metric in self.metrics}
+            means = {metric.name: float(metric.mean(prediction, batch.y, **mask_of(batch))) for metric in self.metrics}
         return {"loss": loss.item(), **means}
 
     def _read(self, means: Means) -> dict[str, Any]:
@@ -389,20 +341,6 @@ def _check_kinds(model: Any, loss: Any, optimizer: Any, schedule: Any) -> None:
         raise TypeError(f"Trainer: the schedule must be one of tinyrnn.optim, not {schedule!r:.60}")
     if schedule is not None and schedule.optimizer is not optimizer:
         raise ValueError("Trainer: the schedule belongs to another optimizer")
-
-
-def _takes(function: Callable, name: str) -> bool:
-    """Does a function take an argument of this name?"""
-    parameters = inspect.signature(function).parameters
-    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-
-
-def _places(batch: Batch) -> float:
-    """How many places of a batch count: the weight of its mean."""
-    y = batch.y[0] if isinstance(batch.y, tuple) else batch.y
-    if batch.mask is None or not batch.mask.size:
-        return float(y.size)
-    return float(batch.mask.data.sum()) * y.size / batch.mask.size
 
 
 @contextmanager
