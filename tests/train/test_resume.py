@@ -17,38 +17,12 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the training is
 EPOCHS = 4
 
 
-class Carrying(nn.Module):
-    """An LSTM whose state is carried from batch to batch."""
-
-    def __init__(self, inputs, hidden):
-        self.layer = nn.LSTM(inputs, hidden, batch_first=True)
-        self.reset()
-
-    def reset(self):
-        self._carried = None
-
-    @property
-    def memory(self):
-        return self
-
-    def state_dict(self):
-        return {} if self._carried is None else {name: backend.copy(part.data) for name, part in self._carried._asdict().items()}
-
-    def load_state_dict(self, state):
-        self._carried = nn.LSTMState(*(tr.tensor(state[name]) for name in ("h", "c"))) if state else None
-
-    def forward(self, x):
-        y, state = self.layer(x, self._carried)
-        self._carried = nn.LSTMState(*(part.detach() for part in state))
-        return y
-
-
 class Model(nn.Module):
     """With all that can make a training differ: dropout, and a state that is carried from batch to batch."""
 
     def __init__(self):
         self.dropout = nn.Dropout(0.3)
-        self.layer = Carrying(2, 4)
+        self.layer = nn.Stateful(nn.LSTM(2, 4), batch_first=True, return_state=False)
         self.scores = nn.Linear(4, 2)
 
     def forward(self, x):

@@ -73,13 +73,8 @@ class Trainer:
     >>> tr.manual_seed(0)
     >>> x = np.random.default_rng(0).integers(0, 2, size=(200, 8, 1)).astype(float)
     >>> y = x.sum(axis=(1, 2)).astype(int) % 2
-    >>> class Parity(nn.Module):
-    ...     def __init__(self):
-    ...         self.layer, self.scores = nn.GRU(1, 16, batch_first=True), nn.Linear(16, 2)
-    ...     def forward(self, x):
-    ...         y, _ = self.layer(x)
-    ...         return self.scores(y[:, -1])
-    >>> model = Parity()
+    >>> layer = nn.GRU(1, 16, batch_first=True, return_sequences=False, return_state=False)
+    >>> model = nn.Sequential(layer, nn.Linear(16, 2))
     >>> trainer = tr.Trainer(model, nn.cross_entropy, optim.Adam(model.parameters(), lr=0.02), metrics=["accuracy"])
     >>> history = trainer.fit(x, y, epochs=60)
     >>> history["accuracy"][-1]
