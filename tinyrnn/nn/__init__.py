@@ -20,6 +20,7 @@ from .sampling import generate, sample
 from .seq2seq import Bridge, Decoded, Encoder, Seq2Seq
 from .skip import Highway, Residual
 from .stateful import Stateful
+from .truncated import Window, truncated_bptt
 
 __all__ = [
     "GRU",
@@ -61,6 +62,7 @@ __all__ = [
     "Sequential",
     "Stack",
     "Stateful",
+    "Window",
     "beam_search",
     "begin",
     "binary_cross_entropy",
@@ -72,6 +74,7 @@ __all__ = [
     "mse",
     "pad_sequence",
     "sample",
+    "truncated_bptt",
     "unpad_sequence",
     "unroll",
 ]

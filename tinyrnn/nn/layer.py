@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from .. import backend
 from ..graph import scope
 from ..ops import stack, transpose, unstack
-from ..tensor import Tensor
+from ..tensor import Tensor, as_tensor
 from .cell import like, parts
 from .module import Module, as_input
 from .padding import valid_steps
@@ -112,6 +113,28 @@ class Layer(Module):
         """A state of the same form: ``function(*parts, axis=…)`` of each part of the states; axis is that of the batch."""
         new = [function(*same, axis=self.batch_axis) for same in zip(*map(parts, states))]
         return like(states[0], new)
+
+
+def flat(state: Any) -> list:
+    """All the Tensors of a state, however it is nested."""
+    return [part for item in state for part in flat(item)] if isinstance(state, (tuple, list)) else [state]
+
+
+def detached(state: Any) -> Any:
+    """The same state without its history, in memory of its own, that no change of a parameter reaches."""
+    if isinstance(state, (tuple, list)):
+        return like(state, [detached(part) for part in state])
+    return as_tensor(backend.copy(state.data))
+
+
+def refuse_backwards(what: str, layer: Module) -> None:
+    """A state can be carried on only by what runs forwards in time."""
+    for name, module in layer.modules():
+        if isinstance(module, Layer) and module.direction != 1:
+            raise ValueError(
+                f"{what}: {f'{type(module).__name__} {name}'.rstrip()} runs backwards: the state in which it begins comes after "
+                "these steps, not before them"
+            )
 
 
 def _check_input(layer: Module, given: Any, input_size: int | None, batch_first: bool) -> Tensor:

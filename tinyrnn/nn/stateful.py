@@ -12,7 +12,7 @@ from ..graph import Value
 from ..ops import where
 from ..state import fitting
 from ..tensor import Tensor, as_tensor
-from .layer import Layer, Run
+from .layer import Run, detached, refuse_backwards
 from .module import Module
 from .recurrent import Around
 
@@ -58,22 +58,17 @@ class Stateful(Around):
 
     def __init__(self, layer: Module, **options: bool) -> None:
         super().__init__(layer, **options)
-        for name, module in self.layer.modules():
-            if isinstance(module, Layer) and module.direction != 1:
-                what = f"{type(module).__name__} {name}".rstrip()
-                raise ValueError(
-                    f"Stateful: {what} runs backwards: the state in which it begins comes after, not before the batch"
-                )
+        refuse_backwards("Stateful", self.layer)
         self._carried: Any = None
 
     def over_time(self, xs: Sequence, state: Any, valid: Sequence | None, reverse: bool) -> Run:
         if reverse:
-            raise ValueError("Stateful: it runs backwards here: the state in which it begins comes after, not before the batch")
+            raise ValueError("Stateful: it runs backwards here: the state in which it begins comes after these steps")
         if state is None:
             self._check_batch(xs[0].shape[0])
             state = self._carried
         run = self.layer.inside(xs, state, valid)
-        self._carried = self.map_state(lambda part, axis: as_tensor(backend.copy(part.data)), run.state)
+        self._carried = detached(run.state)
         return run
 
     def reset(self, sequences: Any = None) -> None:
