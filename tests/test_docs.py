@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tinyrnn as tr
-from tinyrnn import bptt, data, io, nn, optim, plots
+from tinyrnn import bptt, data, io, nn, optim, plots, train
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -48,7 +48,7 @@ def test_the_readme_session_runs_and_draws(tmp_path, monkeypatch):
         assert eval(call, names) is not None, call
 
 
-@pytest.mark.parametrize("module", [tr, bptt, data, nn, optim, io, plots], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [tr, bptt, data, nn, optim, io, plots, train], ids=lambda module: module.__name__)
 def test_the_reference_knows_every_public_name(module):
     reference = (ROOT / "docs" / "api.md").read_text("utf-8")
     described = set(re.findall(r"^.. auto\w+:: (?:[\w.]+\.)?(\w+)$", reference, re.MULTILINE))

@@ -265,7 +265,7 @@ class Wider(Model):
     ("options", "message"),
     [
         ({"model": Wider}, "model was Model, is Wider"),
-        ({"rule": optim.SGD}, "optimizer: kind was Adam, is SGD"),
+        ({"rule": optim.SGD}, r"optimizer was Adam\(betas=\(0.9, 0.999\), eps=1e-08, weight_decay=0.0\), is SGD"),
         ({"batch_size": 5}, "data: batch_size was 4, is 5"),
         ({"shuffle": False}, "data: shuffle was True, is False"),
         ({"validation_split": 0.5}, r"data: x was \[\[12, 3, 2\]\], is \[\[8, 3, 2\]\]"),

@@ -75,11 +75,23 @@ def _mean(right: Any, dtype: Any, mask: Any) -> Any:
 
 
 accuracy = Metric("accuracy", _share_of_right)
+"""How often the class with the highest score is the right one; labels as of `nn.cross_entropy`."""
+
 binary_accuracy = Metric("binary_accuracy", _share_of_right_answers)
+"""How often yes or no is right; scores and targets as of `nn.binary_cross_entropy`."""
+
 perplexity = Metric("perplexity", losses.cross_entropy, lambda nats: math.exp(min(nats, 700.0)))
+"""e to the cross-entropy: among how many equally likely classes the model is in doubt."""
+
 bits_per_character = Metric("bits_per_character", losses.cross_entropy, lambda nats: nats / math.log(2))
+"""The cross-entropy in bits."""
+
 mae = Metric("mae", losses.mae)
+"""The mean absolute error."""
+
 mse = Metric("mse", losses.mse)
+"""The mean squared error."""
+
 METRICS = {metric.name: metric for metric in (accuracy, binary_accuracy, perplexity, bits_per_character, mae, mse)}
 
 

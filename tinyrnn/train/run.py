@@ -75,12 +75,13 @@ class Run:
     def configuration(self) -> dict[str, Any]:
         """What the training is made of: a file is resumed by the same only."""
         trainer = self.trainer
-        options = {k: v for k, v in vars(trainer.optimizer).items() if isinstance(v, (int, float, tuple)) and k != "lr"}
+        rule = trainer.optimizer
+        options = [f"{k}={v}" for k, v in vars(rule).items() if isinstance(v, (int, float, tuple)) and k not in ("lr", "slots")]
         return {
             "model": type(trainer.model).__name__,
             "loss": getattr(trainer.loss, "__name__", type(trainer.loss).__name__),
-            "optimizer": {"kind": type(trainer.optimizer).__name__, **options},
-            "schedule": trainer.schedule and [repr(trainer.schedule), trainer.schedule_every],
+            "optimizer": f"{type(rule).__name__}({', '.join(options)})",
+            "schedule": trainer.schedule and f"{trainer.schedule!r}, every {trainer.schedule_every}",
             "metrics": [metric.name for metric in trainer.metrics],
             "clip_norm": trainer.clip_norm,
             "data": self.data.about,
