@@ -21,6 +21,7 @@ from .seq2seq import Bridge, Decoded, Encoder, Seq2Seq
 from .skip import Highway, Residual
 from .stateful import Stateful
 from .truncated import Window, truncated_bptt
+from .wrappers import VariationalDropout, WeightDrop, Zoneout
 
 __all__ = [
     "GRU",
@@ -62,7 +63,10 @@ __all__ = [
     "Sequential",
     "Stack",
     "Stateful",
+    "VariationalDropout",
+    "WeightDrop",
     "Window",
+    "Zoneout",
     "beam_search",
     "begin",
     "binary_cross_entropy",

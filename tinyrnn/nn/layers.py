@@ -102,17 +102,27 @@ class Dropout(Module):
     """
 
     def __init__(self, rate: float = 0.5) -> None:
-        if not 0.0 <= rate < 1.0:
-            raise ValueError(f"Dropout: rate {rate} is not in [0, 1)")
+        check_rate(self, rate=rate)
         self.rate = rate
 
     def forward(self, x: Any) -> Any:
         x = as_input(self, x)
         if not self.training or self.rate == 0.0:
             return x
-        with backend.active(x.device):
-            keep = backend.generator(x.device).random(x.shape, dtype="float32") >= self.rate
-        return ops.dropout(x, keep, self.rate)
+        return ops.dropout(x, keep(x, self.rate), self.rate)
+
+
+def check_rate(module: Module, **rates: Any) -> None:
+    """Can these be shares of what is dropped?"""
+    for name, rate in rates.items():
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"{type(module).__name__}: {name} {rate} is not in [0, 1)")
+
+
+def keep(x: Tensor, rate: float) -> Any:
+    """An array of bools of x's shape, where x is, each False with probability `rate`: drawn by the generator of its device."""
+    with backend.active(x.device):
+        return backend.generator(x.device).random(x.shape, dtype="float32") >= rate
 
 
 class LayerNorm(Module):
