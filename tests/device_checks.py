@@ -198,6 +198,13 @@ LAYERS = {
     "Stack": lambda: nn.Stack(nn.GRUCell(3, 4), nn.LSTM(4, 2, bidirectional=True, merge_mode="mul")),
     "Residual": lambda: nn.Residual(nn.RNNCell(3, 3), return_sequences=False),
     "Highway": lambda: nn.Highway(nn.GRUCell(3, 3)),
+    "Recurrent-IRNN": lambda: nn.Recurrent(nn.IRNNCell(3, 4)),
+    "Recurrent-MGU": lambda: nn.Recurrent(nn.MGUCell(3, 4)),
+    "Recurrent-peephole": lambda: nn.Recurrent(nn.PeepholeLSTMCell(3, 4)),
+    "Recurrent-projection": lambda: nn.Recurrent(nn.LSTMCell(3, 4, proj_size=2)),
+    "Recurrent-normalised LSTM": lambda: nn.Recurrent(nn.LayerNormLSTMCell(3, 4)),
+    "Recurrent-normalised GRU": lambda: nn.Recurrent(nn.LayerNormGRUCell(3, 4)),
+    "Recurrent-zoneout": lambda: nn.Recurrent(nn.Zoneout(nn.LSTMCell(3, 4), (0.1, 0.5)).eval()),
     "Linear": lambda: nn.Linear(3, 4),
     "LayerNorm": lambda: nn.LayerNorm(3),
     "Sequential": lambda: nn.Sequential(nn.Linear(3, 5), nn.LayerNorm(5), nn.Linear(5, 2)),
@@ -277,6 +284,42 @@ def test_dropout(device):
     assert y.device == x.device and y.dtype == np.float32
     np.testing.assert_allclose(kept, 4 / 3, rtol=1e-6)
     assert 0.7 < kept.size / 2000 < 0.8
+
+
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        lambda cell: nn.VariationalDropout(cell, 0.3, 0.3),
+        lambda cell: nn.WeightDrop(cell, 0.3),
+        lambda cell: nn.Zoneout(cell, 0.3),
+        lambda cell: nn.Zoneout(nn.VariationalDropout(nn.WeightDrop(cell, 0.3), 0.3, 0.3), 0.3),
+    ],
+    ids=["variational dropout", "weight drop", "zoneout", "all"],
+)
+def test_masks_around_cells(wrapper, device):
+    """Drawn by the generator of the device; with the same masks on the CPU the same numbers come out."""
+    tr.manual_seed(0)
+    layer, x = nn.Recurrent(wrapper(nn.LSTMCell(3, 4))).to(device), tr.randn(5, 2, 3, device=device)
+
+    def results():
+        tr.manual_seed(1)
+        y, _ = layer(x)
+        layer.zero_grad()
+        (y * y).sum().backward()
+        return [y, *(p.grad for p in layer.parameters())]
+
+    once, again = results(), results()
+    assert all(a.device == tr.Device.parse(device) and a.dtype == np.float32 for a in once)
+    assert [host(a).tobytes() for a in once] == [host(a).tobytes() for a in again]
+
+    tr.manual_seed(1)
+    with tr.recording():
+        y, _ = layer(x)
+    equations = tr.bptt.equations((y * y).sum())  # they run in NumPy, with the masks as they were
+    loss, gradients = equations.run()
+    np.testing.assert_allclose(loss, host((y * y).sum()), rtol=1e-4)
+    for found, expected in zip(gradients.values(), once[1:], strict=True):
+        np.testing.assert_allclose(found, host(expected), rtol=1e-3, atol=1e-5)
 
 
 def test_module_to_moves_gradients_too(device):

@@ -400,6 +400,11 @@ VARIANTS = {
     "LSTM with projection": lambda: nn.LSTMCell(D, H, proj_size=2),
     "LSTM, layer-normalised": lambda: nn.LayerNormLSTMCell(D, H),
     "GRU, layer-normalised": lambda: nn.LayerNormGRUCell(D, H),
+    "variational dropout": lambda: nn.VariationalDropout(nn.GRUCell(D, H), 0.2, 0.3),
+    "zoneout": lambda: nn.Zoneout(nn.LSTMCell(D, H), (0.2, 0.4)),
+    "zoneout, in evaluation": lambda: nn.Zoneout(nn.LSTMCell(D, H), (0.2, 0.4)).eval(),
+    "weight drop": lambda: nn.WeightDrop(nn.LSTMCell(D, H), 0.4),
+    "all wrappers": lambda: nn.Zoneout(nn.VariationalDropout(nn.WeightDrop(nn.RNNCell(D, H), 0.4), 0.2, 0.3), 0.1),
 }
 NETWORKS = {
     **CELLS,

@@ -44,6 +44,10 @@ CELLS = {
     "layer-normalised GRU": lambda: nn.LayerNormGRUCell(D, H),
     "MGU": lambda: nn.MGUCell(D, H),
     "IRNN": lambda: nn.IRNNCell(D, H),
+    "variational dropout": lambda: nn.VariationalDropout(nn.GRUCell(D, H), 0.2, 0.3),
+    "zoneout": lambda: nn.Zoneout(nn.LSTMCell(D, H), (0.2, 0.4)),
+    "weight drop": lambda: nn.WeightDrop(nn.LSTMCell(D, H), 0.4),
+    "all wrappers": lambda: nn.Zoneout(nn.VariationalDropout(nn.WeightDrop(nn.RNNCell(D, H), 0.4), 0.2, 0.3), 0.1),
 }
 for _name, _cell in CELLS.items():
     NETWORKS[_name] = lambda steps, cell=_cell: last_state(nn.Recurrent(cell()), steps)

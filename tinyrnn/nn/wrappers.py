@@ -228,7 +228,12 @@ class Zoneout(_Wrapper):
     def _mixed(self, new: Tensor, old: Any, rate: float) -> Tensor:
         if not rate:
             return new
-        mixed = where(keep(new, rate), new, old) if self.training else (1 - rate) * new + rate * old
+        if self.training:
+            m = as_tensor(keep(new, rate))
+            m.name = new.name and f"m_{new.name}"
+            mixed = where(m, new, old)
+        else:
+            mixed = (1 - rate) * new + rate * old
         mixed.name, new.name = new.name, None
         return mixed
 
@@ -276,19 +281,22 @@ class _MeetsMasked(Parameter):
 
     def __rmatmul__(self, h: Any) -> Any:
         if h.shape != self.mask.shape:
-            raise ValueError(f"{self._about()} it is multiplied by shape {tuple(h.shape)}, the state is {tuple(self.mask.shape)}")
+            raise ValueError(
+                f"VariationalDropout masks the state, {tuple(self.mask.shape)}, where it multiplies {self.called}, but the cell "
+                f"multiplies {self.called} by something of shape {tuple(h.shape)}: x and h need a weight each"
+            )
         return (h * self.mask) @ self.weight
 
     def __mul__(self, factor: Any) -> Any:  # a WeightDrop inside
         return _MeetsMasked(self.weight * factor, self.mask, self.called)
 
-    def _about(self) -> str:
-        return f"VariationalDropout masks the state in products h @ {self.called} of the state, or of as many numbers, alone;"
+    def _refuse(self) -> Any:
+        raise TypeError(
+            f"VariationalDropout masks the state in products h @ {self.called}, but the cell does something else with "
+            f"{self.called}: leave it out of weights=[...]"
+        )
 
-    @property  # type: ignore[misc]
-    def data(self) -> Any:
-        raise TypeError(f"{self._about()} the cell does something else with {self.called}")
-
+    data = requires_grad = property(_refuse)
     name = property(lambda self: self.weight.name, lambda self, name: setattr(self.weight, "name", name))
     shape = property(lambda self: self.weight.shape)
     dtype = property(lambda self: self.weight.dtype)
@@ -298,7 +306,7 @@ class _MeetsMasked(Parameter):
 def _weight(part: Any, name: str) -> Any:
     """What stands at this dotted name in a module."""
     for key in name.split("."):
-        part = getattr(part, key) if isinstance(part, Module) else part[key if isinstance(part, dict) else int(key)]
+        part = getattr(part, key) if isinstance(part, Module) else part[key] if isinstance(part, dict) else part[int(key)]
     return part
 
 
