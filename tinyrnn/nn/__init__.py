@@ -9,7 +9,7 @@ from .cells import GRUCell, LSTMCell, LSTMState, RNNCell
 from .combine import Bidirectional, Stack
 from .decoders import BahdanauDecoder, Decoder, DecoderState, LuongDecoder
 from .layer import Layer, Run
-from .layers import Dropout, Embedding, LayerNorm, Linear, Sequential
+from .layers import Dropout, Embedding, LayerNorm, Linear, RepeatVector, Sequential
 from .losses import binary_cross_entropy, cross_entropy, huber, mae, mse
 from .module import Module
 from .over_time import unroll
@@ -57,6 +57,7 @@ __all__ = [
     "PeepholeLSTMCell",
     "RNNCell",
     "Recurrent",
+    "RepeatVector",
     "Residual",
     "Run",
     "Seq2Seq",

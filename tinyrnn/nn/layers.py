@@ -1,4 +1,4 @@
-"""Layers without memory: Linear, Embedding, Dropout, LayerNorm, Sequential."""
+"""Layers without memory: Linear, Embedding, Dropout, LayerNorm, RepeatVector, Sequential."""
 
 from __future__ import annotations
 
@@ -166,6 +166,36 @@ def standardise(x: Any, eps: float) -> Any:
     (d,) = named(d=x - ops.mean(x, axis=-1, keepdims=True))
     (s,) = named(s=ops.sqrt(ops.mean(d * d, axis=-1, keepdims=True) + eps))
     return d / s
+
+
+class RepeatVector(Module):
+    """The same vector at every step: a sequence for a layer over time to read (Keras's name).
+
+    Parameters
+    ----------
+    steps : int
+        T: x is (N, I), y (T, N, I).
+    batch_first : bool
+        y is (N, T, I).
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn
+    >>> decoder = nn.Sequential(nn.RepeatVector(5), nn.GRU(3, 4, return_state=False), nn.Linear(4, 2))
+    >>> decoder(tr.ones(6, 3)).shape
+    (5, 6, 2)
+    """
+
+    def __init__(self, steps: int, *, batch_first: bool = False) -> None:
+        check_sizes(self, steps=steps)
+        self.steps, self.batch_first = steps, batch_first
+
+    def forward(self, x: Any) -> Tensor:
+        x = as_input(self, x)
+        if x.ndim != 2:
+            raise ValueError(f"RepeatVector: x has shape {tuple(x.shape)}, expected (N, I)")
+        return ops.stack([x] * self.steps, axis=1 if self.batch_first else 0)
 
 
 class Sequential(Module):
