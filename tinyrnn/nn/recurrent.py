@@ -61,9 +61,18 @@ class Recurrent(Layer):
 
 def run_cell(cell: Any, xs: Sequence, state: Any, valid: Sequence | None, reverse: bool) -> Run:
     """Run a cell over time; its output is the first part of its state, after the last step too."""
+    guessed = state is None and not hasattr(cell, "initial_state") and not hasattr(cell, "state_sizes")
     if state is None:
         state = initial_state(cell, xs[0].shape[0], xs[0].dtype, xs[0].device)
-    ys, state = unroll(cell, xs, state, reverse=reverse, valid=valid)
+    try:
+        ys, state = unroll(cell, xs, state, reverse=reverse, valid=valid)
+    except (TypeError, ValueError) as error:
+        if guessed:
+            error.add_note(
+                f"{type(cell).__name__} began with a state of zeros, (N, hidden_size); "
+                "if its state has several parts, let it say how wide they are: self.state_sizes = hidden, hidden"
+            )
+        raise
     return Run(ys, lambda: parts(state)[0], state)
 
 

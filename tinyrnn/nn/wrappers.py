@@ -57,9 +57,15 @@ class _Wrapper(Module):
 class _OnceForASequence(_Wrapper):
     """A wrapper whose masks are drawn when a sequence begins."""
 
+    weights: tuple[str, ...]  # the parameters inside that multiply the state
+
     def drops(self) -> bool:
         """Is there a mask to draw?"""
         raise NotImplementedError
+
+    @property
+    def recurrent_weights(self) -> tuple[str, ...]:  # also those that the cell did not say, but was said to have
+        return tuple(f"cell.{name}" for name in self.weights or recurrent_weights(self.cell))
 
     def forward(self, x: Any, state: Any = None) -> Any:
         if self.training and self.drops():
