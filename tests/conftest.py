@@ -2,6 +2,7 @@
 
 import os
 
+os.environ.setdefault("KERAS_BACKEND", "torch")  # before Keras is imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is imported: the workers share the processors
 
 import importlib

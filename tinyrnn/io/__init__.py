@@ -2,6 +2,7 @@
 
 from . import onnx
 from .checkpoint import load, metadata, save
+from .keras import from_keras, to_keras
 from .pytorch import from_torch, to_torch
 
-__all__ = ["from_torch", "load", "metadata", "onnx", "save", "to_torch"]
+__all__ = ["from_keras", "from_torch", "load", "metadata", "onnx", "save", "to_keras", "to_torch"]
