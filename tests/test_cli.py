@@ -65,6 +65,9 @@ def run(tmp_path, monkeypatch, capsys):
         ("unroll --cell rnn --passes both -o both.svg", "both.svg"),
         ("unroll --cell mycells:Leaky --steps 9 --fold 4", "leaky.svg"),
         ("unroll --cell mycells:Begins", "begins.svg"),
+        ("unroll --cell mycells:Leaky --layers 2 --bidirectional", "leaky.svg"),
+        *((f"unroll --cell {name}", f"{name}.svg") for name in cli.CELLS),
+        ("unroll --cell projection --layers 2 --bidirectional", "projection.svg"),
         ("explore --cell rnn --steps 2", "rnn.html"),
         ("explore --cell rnn --steps 8 --level cells --fold 4 -o page.html", "page.html"),
     ],
@@ -83,7 +86,7 @@ def test_the_seed_decides(run, tmp_path):
     assert drawings[0] == drawings[1] != drawings[2]
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "mycells:Leaky"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "mgu", "peephole", "mycells:Leaky"])
 def test_explain_derives_both_passes(run, tmp_path, cell):
     code, out, err = run(f"explain --cell {cell} --loss last")
     assert (code, err) == (0, "")
@@ -115,13 +118,12 @@ def test_flow_plots_on_request(run, tmp_path):
 @pytest.mark.parametrize(
     "line, complaint",
     [
-        ("unroll --cell foo", "no cell 'foo': expected rnn, lstm, gru, or module:Class"),
+        ("unroll --cell foo", "no cell 'foo': expected rnn, lstm, gru, irnn, mgu, peephole, projection, normalised-lstm,"),
         ("unroll --cell nowhere:Leaky", "no module 'nowhere': it is looked for in"),
         ("unroll --cell mycells:Leak", "mycells has no class 'Leak'; its modules are: Leaky, Pair, Begins, Small"),
         ("unroll --cell mycells:number", "mycells:number is no cell: expected a class derived from tinyrnn.nn.Module"),
         ("unroll --cell mycells:Small", "Small(input_size, hidden_size) = Small(3, 4) failed: TypeError"),
-        ("unroll --cell mycells:Pair", "without a method initial_state(self, batch, dtype, device)"),
-        ("unroll --cell mycells:Leaky --layers 2", "--layers and --bidirectional are for rnn, lstm and gru"),
+        ("unroll --cell mycells:Pair", "let it say how wide they are: self.state_sizes = hidden, hidden"),
         ("unroll -o a.jpg", "the suffix says what to write"),
         ("unroll --passes both --view rolled", "view='rolled'"),
         ("unroll -o nowhere/a.svg", "nowhere/a.svg: no such file or directory"),

@@ -13,12 +13,22 @@ from typing import Any
 
 from . import backend, bptt, doctor, nn
 from .graph import recording
+from .nn.cell import parts, state_sizes
 from .ops import mean
 from .render.options import LEVELS, PASSES, VIEWS
 from .tape import tape
-from .tensor import Tensor, tensor, zeros
+from .tensor import Tensor, tensor
 
 LAYERS: dict[str, Callable[..., Any]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+CELLS: dict[str, Callable[..., Any]] = {
+    "irnn": nn.IRNNCell,
+    "mgu": nn.MGUCell,
+    "peephole": nn.PeepholeLSTMCell,
+    "projection": lambda inputs, hidden: nn.LSTMCell(inputs, hidden, proj_size=hidden // 2),
+    "normalised-lstm": nn.LayerNormLSTMCell,
+    "normalised-gru": nn.LayerNormGRUCell,
+}
+NAMES = ", ".join([*LAYERS, *CELLS])
 
 EXAMPLES = """examples:
   tinyrnn unroll --cell lstm --steps 4 --level gates -o lstm.svg
@@ -102,17 +112,15 @@ def _network_options(parser: argparse.ArgumentParser, steps: int, cells: bool = 
     """Which network is looked at, over how many steps of a random sequence."""
     group = parser.add_argument_group("the network")
     if cells:
-        group.add_argument(
-            "--cells", default="rnn,lstm,gru", metavar="CELL,…", help="rnn, lstm, gru or module:Class, with commas"
-        )
+        group.add_argument("--cells", default="rnn,lstm,gru", metavar="CELL,…", help=f"with commas: {NAMES} or module:Class")
     else:
-        group.add_argument("--cell", default="lstm", help="rnn, lstm, gru or module:Class (default: lstm)")
+        group.add_argument("--cell", default="lstm", help=f"{NAMES} or module:Class (default: lstm)")
     group.add_argument("--steps", type=_count, default=steps, metavar="T", help=f"time steps (default: {steps})")
     group.add_argument("--inputs", type=_count, default=3, metavar="I", help="input_size (default: 3)")
     group.add_argument("--hidden", type=_count, default=hidden, metavar="H", help=f"hidden_size (default: {hidden})")
     group.add_argument("--batch", type=_count, default=1, metavar="N", help="sequences (default: 1)")
-    group.add_argument("--layers", type=_count, default=1, metavar="L", help="layers of rnn, lstm or gru (default: 1)")
-    group.add_argument("--bidirectional", action="store_true", help="rnn, lstm or gru in both directions")
+    group.add_argument("--layers", type=_count, default=1, metavar="L", help="layers, one after the other (default: 1)")
+    group.add_argument("--bidirectional", action="store_true", help="each of them in both directions")
     last = "last" if cells else "every"
     group.add_argument(
         "--loss", choices=["every", "last"], default=last, help=f"mean square of every output, or of the last (default: {last})"
@@ -166,7 +174,7 @@ def _explain(chosen: argparse.Namespace) -> int:
 def _flow(chosen: argparse.Namespace) -> int:
     cells = [name.strip() for name in chosen.cells.split(",") if name.strip()]
     if not cells:
-        raise ValueError("--cells names no cell: rnn,lstm,gru or module:Class, with commas between them")
+        raise ValueError("--cells names no cell: names or module:Class, with commas between them, as in rnn,lstm,gru")
     flows = {cell: bptt.flow(_loss(cell, chosen)) for cell in cells}
     print("\n\n".join(map(str, flows.values())))
     if chosen.out:
@@ -200,22 +208,29 @@ def _loss(cell: str, chosen: argparse.Namespace) -> Tensor:
     """The loss of a network on a random sequence, recorded."""
     backend.manual_seed(chosen.seed)
     x = tensor(nn.init.normal(chosen.steps, chosen.batch, chosen.inputs), name="x")
-    if cell in LAYERS:
-        options = {"num_layers": chosen.layers, "bidirectional": chosen.bidirectional}
-        y, _ = LAYERS[cell](chosen.inputs, chosen.hidden, **options)(x)
-    else:
-        if chosen.layers > 1 or chosen.bidirectional:
-            raise ValueError("--layers and --bidirectional are for rnn, lstm and gru; a cell of your own runs once, forwards")
-        y = _run(cell, _own_cell(cell, chosen), x, chosen)
+    y = _outputs(cell, _layer(cell, chosen), x)
     y = y[-1] if chosen.loss == "last" else y
     return mean(y * y)
 
 
-def _own_cell(name: str, chosen: argparse.Namespace) -> Any:
-    """An object of the user's class, looked for in the current folder, too."""
+def _layer(cell: str, chosen: argparse.Namespace) -> Any:
+    """As many layers of this cell as are wanted, in one direction or both."""
+    if cell in LAYERS:
+        options = {"num_layers": chosen.layers, "bidirectional": chosen.bidirectional}
+        return LAYERS[cell](chosen.inputs, chosen.hidden, **options)
+    make, inputs, layers = CELLS.get(cell) or _own_cell(cell, chosen), chosen.inputs, []
+    for _ in range(chosen.layers):
+        cells = [make(inputs, chosen.hidden) for _ in range(1 + chosen.bidirectional)]
+        inputs = sum(parts(state_sizes(one) or chosen.hidden)[0] for one in cells)
+        layers.append(nn.Bidirectional(*cells) if chosen.bidirectional else nn.Recurrent(cells[0]))
+    return nn.Stack(*layers) if chosen.layers > 1 else layers[0]
+
+
+def _own_cell(name: str, chosen: argparse.Namespace) -> Callable[[int, int], Any]:
+    """What makes an object of the user's class, which is looked for in the current folder, too."""
     module_name, colon, class_name = name.partition(":")
     if not colon or not module_name or not class_name:
-        raise ValueError(f"no cell {name!r}: expected rnn, lstm, gru, or module:Class for one of your own, as in mycells:Leaky")
+        raise ValueError(f"no cell {name!r}: expected {NAMES}, or module:Class for one of your own, as in mycells:Leaky")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -232,31 +247,27 @@ def _own_cell(name: str, chosen: argparse.Namespace) -> Any:
         raise ValueError(f"{module_name} has no class {class_name!r}; its modules are: {', '.join(known) or 'none'}")
     if not (inspect.isclass(kind) and issubclass(kind, nn.Module)):
         raise TypeError(f"{name} is no cell: expected a class derived from tinyrnn.nn.Module, with forward(self, x, state)")
-    made: Callable[..., Any] = kind
-    try:
-        return made(chosen.inputs, chosen.hidden)
-    except Exception as error:
-        raise TypeError(
-            f"{class_name}(input_size, hidden_size) = {class_name}({chosen.inputs}, {chosen.hidden}) failed: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    cell: Callable[..., Any] = kind
+
+    def make(inputs: int, hidden: int) -> Any:
+        try:
+            made = cell(inputs, hidden)
+        except Exception as error:
+            wanted, why = f"{class_name}(input_size, hidden_size)", f"{type(error).__name__}: {error}"
+            raise TypeError(f"{wanted} = {class_name}({inputs}, {hidden}) failed: {why}") from error
+        if not hasattr(made, "initial_state") and state_sizes(made) is None:
+            made.hidden_size = hidden  # so that it begins with zeros
+        return made
+
+    return make
 
 
-def _run(name: str, cell: Any, x: Tensor, chosen: argparse.Namespace) -> Tensor:
-    """The outputs of a user's cell; without `initial_state` it begins with one state of zeros, (N, H)."""
-    state = None if hasattr(cell, "initial_state") else zeros(chosen.batch, chosen.hidden)
+def _outputs(name: str, layer: Any, x: Tensor) -> Tensor:
     try:
-        y, _ = nn.Recurrent(cell)(x, state)
+        y, _ = layer(x)
     except Exception as error:
-        begins = (
-            ""
-            if state is None
-            else (
-                f"; without a method initial_state(self, batch, dtype, device) a cell begins with one state of zeros, "
-                f"(N, hidden_size) = ({chosen.batch}, {chosen.hidden})"
-            )
-        )
-        raise RuntimeError(f"{name} failed on x of shape {x.shape[1:]}: {type(error).__name__}: {error}{begins}") from error
+        why = "; ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+        raise RuntimeError(f"{name} failed on x of shape {x.shape[1:]}: {why}") from error
     return y
 
 
