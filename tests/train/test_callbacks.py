@@ -88,11 +88,19 @@ def test_patience_and_the_best_weights():
         ({"min_delta": 0.5}, (3.0, 2.7, 2.6, 1.0, 0.0, 0.0), 3),
         ({"mode": "max"}, (3.0, 4.0, 2.0, 1.0, 9.0, 9.0), 4),
         ({}, (3.0, 2.0, 2.0, 2.0, 0.0, 0.0), 4),
+        ({}, (3.0, float("nan"), float("nan"), 0.0, 0.0, 0.0), 3),
     ],
 )
 def test_what_counts_as_better(options, scores, epochs):
     history, _ = fit(Script(*scores), tr.train.EarlyStopping("score", patience=2, **options))
     assert len(history["score"]) == epochs
+
+
+def test_another_training_begins_anew():
+    stop = tr.train.EarlyStopping("score", patience=2)
+    for _ in range(2):
+        history, _ = fit(Script(3.0, 4.0, 4.0), stop)
+        assert history["epoch"] == [1, 2, 3] and stop.best_epoch == 1
 
 
 def test_more_accuracy_is_better():

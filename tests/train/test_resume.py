@@ -302,6 +302,15 @@ def test_files_that_are_no_training(path):
         train(path)
 
 
+def test_a_folder_that_is_not_there_shows_before_the_work(tmp_path):
+    class NoStep(tr.train.Callback):
+        def on_backward(self, run):
+            raise AssertionError("the work has begun")
+
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        train(tmp_path / "nowhere" / "run.safetensors", NoStep())
+
+
 def test_what_is_no_interval(path):
     with pytest.raises(ValueError, match="every_steps must be a whole number from 1, or None, not 0"):
         tr.train.Checkpoint(path, every_steps=0)

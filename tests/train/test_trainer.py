@@ -229,6 +229,16 @@ def test_lengths_for_a_model_that_takes_none(parity):
         trainer_of(nn.Linear(1, 2)).fit(*parity, lengths=np.full(22, 5))
 
 
+def test_padding_that_would_count():
+    x, y = np.zeros((4, 3, 1)), np.zeros((4, 3), int)
+    trainer = trainer_of(nn.GRU(1, 2, batch_first=True, return_state=False))
+    lengths = [3, 1, 2, 3]
+    with pytest.raises(ValueError, match=r"give mask=data.length_mask\(lengths, 3, batch_first=True\)"):
+        trainer.fit(x, y, lengths=lengths)
+    mask = tr.data.length_mask(lengths, 3, batch_first=True)
+    trainer.fit(x, y, lengths=lengths, mask=mask)
+
+
 # -- numbers that are not finite -----------------------------------------------------------------------------------
 
 

@@ -66,6 +66,7 @@ def source_of(x: Any, y: Any, lengths: Any, mask: Any, **options: Any) -> Source
 
 def source_of_arrays(samples: Batch, *, batch_size: int, batch_axis: int, shuffle: bool = False) -> Source:
     """Samples that lie beside each other, cut into batches; the orders of a shuffled one follow from `manual_seed`."""
+    _check_mask(samples, batch_axis)
     batches = Batches(
         *samples[:2],
         lengths=samples.lengths,
@@ -132,6 +133,17 @@ def _target_axis(samples: Batch, batch_axis: int) -> int:
     """Along which axis of y the samples lie: as in x, or, if it has not as many there, along the first."""
     shape = numpy.shape(samples.y)
     return batch_axis if len(shape) > batch_axis and shape[batch_axis] == _count(samples, batch_axis) else 0
+
+
+def _check_mask(samples: Batch, batch_axis: int) -> None:
+    """Where y has an entry for each step, sequences of several lengths need a mask: else their padding would count."""
+    axes = numpy.shape(samples.y)[:2]
+    if samples.lengths is not None and samples.mask is None and len(axes) == 2 and axes == numpy.shape(_tuple(samples.x)[0])[:2]:
+        raise ValueError(
+            "the sequences have lengths, and y has an entry for each step, but no mask says that their padding does not count: "
+            f"give mask=data.length_mask(lengths, {axes[1 - batch_axis]}{', batch_first=True' if batch_axis == 0 else ''}), "
+            "with a last axis of 1 if y has features; or a mask of True, if every entry counts"
+        )
 
 
 def _parts(samples: Batch, batch_axis: int, *which: slice) -> list[Batch]:

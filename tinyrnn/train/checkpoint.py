@@ -17,7 +17,7 @@ FORMAT = 1
 
 
 class Checkpoint(Callback):
-    """Saves the whole training every so often, at its end and when it is interrupted; and resumes it.
+    """Saves the whole training at its beginning and its end, every so often, and when it is interrupted; and resumes it.
 
     What is saved is all that the rest depends on: parameters, optimiser, schedule, random generators, the place in the data,
     what stateful layers carry, the history, and what callbacks remember.  A save that is killed leaves the file before it as
@@ -78,6 +78,11 @@ class Checkpoint(Callback):
                 raise ValueError(f"Checkpoint: {name} must be a whole number from 1, or None, not {every!r}")
         self.path, self.every_epochs, self.every_steps, self.resume = Path(path), every_epochs, every_steps, resume
         self.best_path, self.best = best, Best(monitor, mode)
+
+    def on_fit_begin(self, run: Run) -> None:
+        if run.step == 0:
+            self.best.begin()
+            self.save(run)  # if the file cannot be written, that shows before the work
 
     def on_step_end(self, run: Run) -> None:
         if run.stopped or run.interrupted or (self.every_steps and run.step % self.every_steps == 0):

@@ -29,15 +29,19 @@ class Best:
         if not min_delta >= 0:
             raise ValueError(f"min_delta must not be negative, not {min_delta!r}")
         self.sign = 1 if mode == "max" or (mode is None and monitor.endswith("accuracy")) else -1
-        self.monitor, self.min_delta, self.value = monitor, min_delta, -self.sign * math.inf
+        self.monitor, self.min_delta = monitor, min_delta
+        self.begin()
+
+    def begin(self) -> None:
+        """Anything is better than nothing."""
+        self.value = -self.sign * math.inf
 
     def improved(self, run: Run) -> bool:
         """Is the latest epoch better than all before?"""
         value = measured(run, self.monitor)
-        if self.sign * (value - self.value) <= self.min_delta:
-            return False
-        self.value = value
-        return True
+        better = self.sign * (value - self.value) > self.min_delta  # which NaN never is
+        self.value = value if better else self.value
+        return better
 
 
 def measured(run: Run, monitor: str) -> float:
@@ -102,8 +106,16 @@ class EarlyStopping(Callback):
         if not isinstance(patience, int) or patience < 1:
             raise ValueError(f"EarlyStopping: patience must be a whole number from 1, not {patience!r}")
         self.best, self.patience, self.restore_best = Best(monitor, mode, min_delta), patience, restore_best
+        self._begin()
+
+    def _begin(self) -> None:
+        self.best.begin()
         self.waited = self.best_epoch = 0
         self.weights: dict[str, Any] = {}
+
+    def on_fit_begin(self, run: Run) -> None:
+        if run.step == 0:  # not resumed: what an earlier training has left does not count
+            self._begin()
 
     def on_epoch_end(self, run: Run) -> None:
         if self.best.improved(run):

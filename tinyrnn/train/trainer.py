@@ -140,7 +140,8 @@ class Trainer:
         lengths : N integers, optional
             How many steps of each sequence count, for a model that takes ``lengths=``.
         mask : bools, optional
-            Which places of y count, for the loss and the metrics.
+            Which places of y count, for the loss and the metrics.  If y has an entry for each step, `lengths` need one (see
+            `data.length_mask`).
         epochs : int
             How many times to go through the data.
         batch_size : int
