@@ -218,7 +218,7 @@ def _layer(cell: str, chosen: argparse.Namespace) -> Any:
     if cell in LAYERS:
         options = {"num_layers": chosen.layers, "bidirectional": chosen.bidirectional}
         return LAYERS[cell](chosen.inputs, chosen.hidden, **options)
-    make, inputs, layers = CELLS.get(cell) or _own_cell(cell, chosen), chosen.inputs, []
+    make, inputs, layers = CELLS.get(cell) or _own_cell(cell), chosen.inputs, []
     for _ in range(chosen.layers):
         cells = [make(inputs, chosen.hidden) for _ in range(1 + chosen.bidirectional)]
         inputs = sum(parts(state_sizes(one) or chosen.hidden)[0] for one in cells)
@@ -226,7 +226,7 @@ def _layer(cell: str, chosen: argparse.Namespace) -> Any:
     return nn.Stack(*layers) if chosen.layers > 1 else layers[0]
 
 
-def _own_cell(name: str, chosen: argparse.Namespace) -> Callable[[int, int], Any]:
+def _own_cell(name: str) -> Callable[[int, int], Any]:
     """What makes an object of the user's class, which is looked for in the current folder, too."""
     module_name, colon, class_name = name.partition(":")
     if not colon or not module_name or not class_name:
