@@ -5,6 +5,7 @@ A file holds a tree.  Its arrays are tensors called by their path, ``model/layer
     tinyrnn    the version of this format
     values     {path: number, text or list} of the leaves that are no arrays
     lists      the paths of the nodes that were lists
+    modules    {path: {module: its type and settings}} of what was a module
     metadata   what `save` was told about the file
 """
 
@@ -20,6 +21,7 @@ import numpy
 
 from .. import backend, files
 from ..graph import Value
+from ..nn import Module
 
 FORMAT = 1
 DTYPES = {"BOOL", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "F16", "F32", "F64"}  # safetensors' names of NumPy's
@@ -68,6 +70,7 @@ def save(path: str | os.PathLike, obj: Any, **metadata: Any) -> None:
         "tinyrnn": str(FORMAT),
         "values": _json("value", values),
         "lists": _json("list", lists),
+        "modules": _json("module", dict(_modules(obj, ""))),
         "metadata": _json("metadata", metadata),
     }
     content = safetensors.numpy.save(arrays, header)
@@ -124,7 +127,10 @@ def load(path: str | os.PathLike, into: Any = None) -> dict[str, Any]:
     if header is None:  # of another program: every name as it is
         tree: dict[str, Any] = leaves
     else:
-        tree = _tree({**leaves, **header["values"]}, header["lists"])
+        try:
+            tree = _tree({**leaves, **header["values"]}, header["lists"])
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError(f"{str(path)!r} is damaged: its header does not say how its arrays belong together") from None
     _restore(path, tree, into)
     return tree
 
@@ -146,11 +152,40 @@ def metadata(path: str | os.PathLike) -> dict[str, Any]:
     >>> io.metadata(path)
     {'trained_on': 'Shakespeare'}
     """
+    return _own_header(path)["metadata"]
+
+
+def configuration(path: str | os.PathLike) -> dict[str, Any]:
+    """What the modules in a file were: for each, by its dotted name, its type and its settings; the arrays are not read.
+
+    Returns
+    -------
+    dict of str to dict
+        For each module that was saved, by its path (``""`` if the file is one module), that of its parts.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, ImportError
+        As `metadata`.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from tinyrnn import io, nn
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
+    >>> io.save(path, {"model": nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.1))})
+    >>> io.configuration(path)["model"]["0"]
+    {'type': 'Linear', 'in_features': 3, 'out_features': 2}
+    """
+    return _own_header(path).get("modules", {})
+
+
+def _own_header(path: str | os.PathLike) -> dict[str, Any]:
     with _open(path) as file:
         header = _header(path, file)
     if header is None:
         raise ValueError(f"{str(path)!r} was not written by tinyrnn: it has no metadata of ours")
-    return header["metadata"]
+    return header
 
 
 # -- trees ---------------------------------------------------------------------------------------------------------
@@ -177,6 +212,19 @@ def _leaves(node: Any, path: str, lists: list[str]) -> Iterator[tuple[str, Any]]
     else:
         _json(path, node)
         yield path, node
+
+
+def _modules(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each module of the tree, with the types and settings of its parts."""
+    if isinstance(node, Module):
+        yield path, {name: {"type": type(part).__name__, **_settings(part)} for name, part in node.modules()}
+    elif isinstance(node, Mapping):
+        for key, child in node.items():
+            yield from _modules(child, f"{path}/{key}" if path else key)
+
+
+def _settings(module: Module) -> dict[str, Any]:
+    return {key: value for key, value in vars(module).items() if isinstance(value, PLAIN) and key not in ("name", "training")}
 
 
 def _array(node: Any, path: str) -> numpy.ndarray:
@@ -207,8 +255,8 @@ def _tree(leaves: Mapping[str, Any], lists: list[str]) -> dict[str, Any]:
         *above, key = path.split("/")
         node = root
         for name in above:
-            node = node.setdefault(name, {})
-        items = node.get(key, {})
+            node = node[name]
+        items = node[key]
         node[key] = [items[str(i)] for i in range(len(items))]
     return root
 
@@ -294,4 +342,11 @@ def _header(path: Any, file: Any) -> dict[str, Any] | None:
     parts = ("values", "lists", "metadata")
     if missing := [key for key in parts if key not in header]:
         raise ValueError(f"{str(path)!r} was not written by io.save: its header has tinyrnn, but no {', '.join(missing)}")
-    return {key: json.loads(header[key]) for key in parts}
+    try:
+        found = {key: json.loads(header[key]) for key in (*parts, *(("modules",) if "modules" in header else ()))}
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{str(path)!r} is damaged: its header is no JSON ({error})") from None
+    shapes = {"values": dict, "lists": list, "metadata": dict, "modules": dict}
+    if any(not isinstance(value, shapes[key]) for key, value in found.items()):
+        raise ValueError(f"{str(path)!r} is damaged, or was not written by io.save: its header has other things than it should")
+    return found
