@@ -44,6 +44,14 @@ def test_resumed_it_hands_out_exactly_what_was_left(count, size, shuffle, drop_l
     assert [numbers_of(resumed), numbers_of(resumed)] == [epochs[epoch][place:], epochs[epoch + 1]]
 
 
+def test_the_seed_comes_back_with_the_place():
+    stopped, resumed = numbered(30, shuffle=True, seed=4, batch_size=5), numbered(30, shuffle=True, seed=9, batch_size=5)
+    reader = iter(stopped)
+    next(reader)
+    resumed.load_state_dict(stopped.state_dict())
+    assert numbers_of(resumed) == numbers_of(reader) and numbers_of(resumed) == numbers_of(stopped)
+
+
 def test_order_depends_on_seed_and_epoch_alone():
     first, second = numbered(50, shuffle=True, seed=7), numbered(50, shuffle=True, seed=7)
     tr.manual_seed(1)
@@ -129,9 +137,9 @@ def test_lists_of_several_lengths_are_no_array():
     ("state", "message"),
     [
         ({"epoch": 0}, "expected epoch, place, batches, seed"),
-        ({"epoch": 0, "place": 9, "batches": 5, "seed": 0}, "place 9 of 5"),
+        ({"epoch": 0, "place": 9, "batches": 5, "seed": 0}, "no such place as .*'place': 9"),
         ({"epoch": 0, "place": 0, "batches": 4, "seed": 0}, "4 batches in an epoch, this iterator 5"),
-        ({"epoch": 0, "place": 0, "batches": 5, "seed": 1}, "1 as the seed, this iterator 0"),
+        ({"epoch": 0, "place": 0, "batches": 5, "seed": -1}, "no such place"),
     ],
 )
 def test_a_state_of_another_iterator_is_refused(state, message):

@@ -38,6 +38,7 @@ def test_padding_and_mask(lengths, batch_first):
         assert rows.shape == (len(batch.lengths), max(1, batch.lengths.max()))
         for row, target, counts, length in zip(rows, targets, mask, batch.lengths):
             assert (row[:length] == row[0]).all() and (row[length:] == -1).all() and (length == 0 or row[0] > 0)
+            counts = counts[:, 0]  # for both features
             assert counts.sum() == length + 1 and counts[: length + 1].all()
             assert (target[counts] == 0.5).all() and (target[~counts] == 0).all()
 
@@ -78,6 +79,13 @@ def test_several_inputs_of_their_own_lengths():
     (batch,) = data.BucketBatches((sources, targets), targets, batch_size=2, boundaries=[])
     assert [part.shape for part in batch.x] == [(3, 2), (2, 2)]
     assert batch.lengths.tolist() == [3, 1] and batch.mask.T.tolist() == [[True, False], [True, True]]
+
+
+def test_a_loss_of_features_leaves_out_what_is_padding():
+    y = [np.ones((length, 2), np.float32) for length in (4, 1)]
+    (batch,) = data.BucketBatches([[0] * 4, [0]], y, batch_size=2, boundaries=[])
+    prediction = np.where(batch.mask, 0.0, 9.0) * np.ones((4, 2, 2), np.float32)
+    assert nn.mse(tr.tensor(prediction.astype(np.float32)), batch.y, mask=batch.mask).item() == 1.0
 
 
 def test_drop_last_leaves_out_the_smaller_batch_of_each_bucket():

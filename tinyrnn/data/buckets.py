@@ -45,8 +45,8 @@ class BucketBatches(Epochs):
 
     Notes
     -----
-    Of each batch, `lengths` are those of `x`, or of the first of several; `mask`, (T, N) or (N, T), says which steps of `y`
-    count, and is there only if `y` has steps.
+    Of each batch, `lengths` are those of `x`, or of the first of several; `mask` says which steps of `y` count, and is there
+    only if `y` has steps.  It has the axes of `y`: (T, N) of labels, (T, N, 1) of features.
 
     Examples
     --------
@@ -107,7 +107,8 @@ class BucketBatches(Epochs):
         if not isinstance(self._y, list):
             return (None if self._y is None else self._y[part]), None
         y, lengths = pad([self._y[number] for number in part], batch_first=self.batch_first)
-        return y, length_mask(lengths, batch_first=self.batch_first)
+        mask = length_mask(lengths, batch_first=self.batch_first)
+        return y, mask.reshape(*mask.shape, *(1,) * (y.ndim - 2))
 
 
 def _sequences(name: str, given: Any) -> list[numpy.ndarray]:

@@ -77,23 +77,22 @@ class Epochs:
         return {"epoch": self.epoch, "place": self.place, "batches": len(self), "seed": self.seed}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `state_dict` was taken: the next `iter` reads what is left of that epoch.
+        """Go on from where `state_dict` was taken: the next `iter` reads what is left of that epoch, in its order.
 
         Raises
         ------
         ValueError
-            If the state belongs to another iterator: to other data, another size of batches or another seed.
+            If the state belongs to another iterator: to other data, or another size of batches.
         """
         kind, own = type(self).__name__, self.state_dict()
         if not isinstance(state, Mapping) or set(state) != set(own):
             raise ValueError(f"{kind}.load_state_dict: expected {', '.join(own)}, as state_dict() gives them, not {state!r:.80}")
         found = {name: int(state[name]) for name in own}
-        for name, meaning in (("batches", "batches in an epoch"), ("seed", "as the seed")):
-            if found[name] != own[name]:
-                raise ValueError(
-                    f"{kind}: the state has {found[name]} {meaning}, this iterator {own[name]}: "
-                    "build it with the data and the options that it had when the state was taken"
-                )
-        if found["epoch"] < 0 or not 0 <= found["place"] <= len(self):
-            raise ValueError(f"{kind}: epoch {found['epoch']}, place {found['place']} of {len(self)}: there is no such place")
-        self.epoch, self.place, self._begun = found["epoch"], found["place"], False
+        if found["batches"] != len(self):
+            raise ValueError(
+                f"{kind}: the state has {found['batches']} batches in an epoch, this iterator {len(self)}: "
+                "build it with the data and the options that it had when the state was taken"
+            )
+        if min(found["epoch"], found["seed"]) < 0 or not 0 <= found["place"] <= len(self):
+            raise ValueError(f"{kind}: there is no such place as {dict(state)}")
+        self.epoch, self.place, self.seed, self._begun = found["epoch"], found["place"], found["seed"], False
