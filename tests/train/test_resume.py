@@ -286,6 +286,19 @@ def test_other_data_of_the_same_shape(path, monkeypatch):
         train(path)
 
 
+@pytest.mark.parametrize("make", [lambda codes: tr.data.Streams(codes, streams=2, window=4), lambda codes: [(codes, codes)]])
+def test_other_batches_of_the_same_shape(path, make):
+    def run(codes):
+        model = nn.Sequential(nn.Embedding(3, 3))
+        trainer = tr.Trainer(model, nn.cross_entropy, optim.SGD(model.parameters(), lr=0.1))
+        return trainer.fit(make(codes), epochs=1, callbacks=tr.train.Checkpoint(path, resume=True))
+
+    codes = np.arange(40) % 3
+    assert run(codes).steps == run(codes).steps
+    with pytest.raises(ValueError, match="data: checksum was"):
+        run(codes[::-1])
+
+
 def test_a_model_of_another_size(path):
     train(path, epochs=1)
     with pytest.raises(ValueError, match=r"training of another model.*\n.*scores.W is \(4, 2\), expected \(4, 3\)"):

@@ -267,14 +267,35 @@ def test_a_loss_that_is_not_finite_names_step_batch_and_module():
 
 
 def test_the_step_of_a_recurrent_layer_is_named():
+    model = nn.RNN(1, 4, batch_first=True, nonlinearity="relu", return_state=False)
+    model.layer0.W_x.assign(np.ones((1, 4)))
+    model.layer0.W_h.assign(1e20 * np.eye(4))  # 1, 10²⁰, 10⁴⁰ at step 2
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(FloatingPointError, match=r"matmul gave inf \(in module 'RNN.layer0', at step 2\)"),
+    ):
+        trainer_of(model, nn.mse).fit(np.ones((3, 5, 1)), np.ones((3, 5, 4)))
+
+
+def test_data_and_parameters_that_were_not_finite():
     model = LastStep()
     x = np.ones((4, 5, 1))
     x[2, 3] = np.nan
-    with pytest.raises(FloatingPointError, match=r"step 1 .batch 1 of epoch 1.: .* holds nan"):
+    with pytest.raises(FloatingPointError, match=r"step 1 .batch 1 of epoch 1.: an input \(4, 1\) has numbers"):
         trainer_of(model).fit(x, np.zeros(4, int))
     model.scores.W.assign(np.full((6, 2), np.inf))
-    with pytest.raises(FloatingPointError, match=r"the parameter 'scores.W' holds inf"):
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"the parameter 'scores.W' \(6, 2\) has numbers"):
         trainer_of(model).fit(np.ones((4, 5, 1)), np.zeros(4, int))
+
+
+def test_what_a_mask_keeps_out_is_not_blamed():
+    x = np.ones((4, 5, 1))
+    x[2, 3:] = np.nan  # padding
+    model = LastStep()
+    trainer = trainer_of(model, lambda p, y: nn.cross_entropy(p, y) + tr.log(p.sum() * 0))
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"the loss is -inf in step 1.*: log gave -inf"):
+        trainer.fit(x, np.zeros(4, int), lengths=[5, 5, 3, 5])
+    assert np.isfinite(trainer_of(model).fit(x, np.zeros(4, int), lengths=[5, 5, 3, 5])["loss"][0])
 
 
 def test_a_gradient_that_is_not_finite():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from typing import Any
 
 import numpy
 
 from .. import backend
 from ..data import Batch, Batches
+from ..data.epochs import Epochs
 from ..graph import Value
 
 
@@ -61,7 +63,8 @@ def source_of(x: Any, y: Any, lengths: Any, mask: Any, **options: Any) -> Source
         return source_of_arrays(Batch(x, y, lengths, mask), **options)
     if given := [name for name, part in (("y", y), ("lengths", lengths), ("mask", mask)) if part is not None]:
         raise ValueError(f"x is an iterable of batches, which bring their own {', '.join(given)}: leave out {', '.join(given)}")
-    return Source(x, {"batches": type(x).__name__, "count": len(x) if hasattr(x, "__len__") else None})
+    about = {"batches": type(x).__name__, "count": len(x) if hasattr(x, "__len__") else None}
+    return Source(x, {**about, "checksum": _checksum(_first(x))})
 
 
 def source_of_arrays(samples: Batch, *, batch_size: int, batch_axis: int, shuffle: bool = False) -> Source:
@@ -78,11 +81,27 @@ def source_of_arrays(samples: Batch, *, batch_size: int, batch_axis: int, shuffl
         target_axis=_target_axis(samples, batch_axis),
     )
     (some,) = _parts(samples, batch_axis, slice(None, None, max(1, _count(samples, batch_axis) // 1000)))  # at most 2,000
-    checksum = 0
-    for array in (array for part in some if part is not None for array in _tuple(part)):
-        checksum = zlib.crc32(numpy.ascontiguousarray(_host(array)).tobytes(), checksum)
     shapes = {name: [list(numpy.shape(a)) for a in _tuple(part)] for name, part in samples._asdict().items() if part is not None}
-    return Source(batches, {**shapes, "batch_size": batch_size, "shuffle": shuffle, "checksum": checksum}, of_arrays=True)
+    return Source(batches, {**shapes, "batch_size": batch_size, "shuffle": shuffle, "checksum": _checksum(some)}, of_arrays=True)
+
+
+def _first(reader: Any) -> Batch | None:
+    """The first batch of the first epoch, where it can be had without reading on."""
+    if isinstance(reader, list):
+        return as_batch(reader[0])
+    if not isinstance(reader, Epochs):
+        return None
+    anew = copy(reader)
+    anew.load_state_dict({**reader.state_dict(), "epoch": 0, "place": 0})
+    return next(iter(anew))
+
+
+def _checksum(batch: Batch | None) -> int:
+    """A number that other data hardly have."""
+    found = 0
+    for array in (array for part in batch or () if part is not None for array in _tuple(part)):
+        found = zlib.crc32(_host(array).tobytes(), found)
+    return found
 
 
 def split(samples: Batch, fraction: float, batch_axis: int) -> tuple[Batch, Batch]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from operator import attrgetter
 from typing import Any
 
 import numpy
 
 from .. import backend
-from ..graph import Value, detect_anomaly, history
+from ..graph import Value, detect_anomaly
 from ..nn import Module
 from ..optim import Optimizer
 from ..primitive import check_finite
 
 
 def check_loss(loss: Any, model: Module, where: str) -> None:
-    """Stop if the loss is not finite: walk its record from the oldest value on, and name the first that is not.
+    """Stop if the loss is not finite: walk back through its record, and name the oldest value that made it so.
 
     Raises
     ------
@@ -24,16 +25,35 @@ def check_loss(loss: Any, model: Module, where: str) -> None:
     """
     if math.isfinite(loss.item()):
         return
-    names = {parameter: name for name, parameter in model.named_parameters()}
+    origin = _origin(loss)
     try:
-        for value in history(loss):
-            if value.op is not None:
-                check_finite(value.data, value.op, value.args, value.place)
-            else:
-                _check_leaf(value, names)
+        if origin.op is not None:
+            check_finite(origin.data, origin.op, origin.args, origin.place)
+        names: dict[Value, str] = {parameter: f"the parameter {name!r}" for name, parameter in model.named_parameters()}
+        found = f"{names.get(origin, origin.name or 'an input')} {tuple(origin.shape)} has numbers that are not finite"
     except FloatingPointError as error:
         found = str(error)
-    raise FloatingPointError(f"the loss is {loss.item()} in {where}: {found}") from None
+    raise FloatingPointError(f"the loss is {loss.item()} in {where}: {found}")
+
+
+def _origin(loss: Value) -> Value:
+    """The oldest value that is not finite and from which that came into the loss: not one that a mask has kept out."""
+    seen, waiting = {loss}, [loss]
+    while waiting:
+        for parent in waiting.pop().parents:
+            if parent not in seen and not _finite(parent.data):
+                seen.add(parent)
+                waiting.append(parent)
+    return min(seen, key=attrgetter("serial"))
+
+
+def _finite(data: Any) -> bool:
+    return all(part.dtype.kind != "f" or bool(numpy.isfinite(backend.to_host(part)).all()) for part in _several(data))
+
+
+def _several(data: Any) -> tuple:
+    """The arrays of an operation with several results, or the one of any other."""
+    return data if isinstance(data, tuple) else (data,)
 
 
 def check_gradients(loss: Any, norm: float, optimizer: Optimizer, where: str) -> None:
@@ -54,12 +74,3 @@ def check_gradients(loss: Any, norm: float, optimizer: Optimizer, where: str) ->
     except FloatingPointError as error:
         found = str(error)
     raise FloatingPointError(f"the norm of the gradients is {norm} in {where}: {found}") from None
-
-
-def _check_leaf(value: Value, names: dict) -> None:
-    """Data, or a parameter, that were not finite before anything was computed."""
-    host = backend.to_host(value.data)
-    if host.dtype.kind == "f" and not numpy.isfinite(host).all():
-        bad = host[~numpy.isfinite(host)].flat[0]
-        what = f"the parameter {names[value]!r}" if value in names else f"{value.name or 'an input'} {tuple(value.shape)}"
-        raise FloatingPointError(f"{what} holds {bad}")

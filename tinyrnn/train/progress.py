@@ -19,19 +19,24 @@ class Bar(Callback):
 
         per_epoch = run.steps_per_epoch
         self.bar = tqdm(total=per_epoch and per_epoch * run.epochs, initial=run.step, unit="step", dynamic_ncols=True)
-        self.validation = ""
+        self.validation: dict[str, Any] = {}
 
     def on_step_end(self, run: Run) -> None:
-        epoch = f"epoch {run.epoch + 1}/{run.epochs}"
-        self.bar.set_postfix_str(f"{epoch}, {_numbers(run.means.result())}{self.validation}", refresh=False)
+        self._show(run, run.epoch + 1, run.means.result())
         self.bar.update()
 
     def on_epoch_end(self, run: Run) -> None:
-        latest = {name: value for name, value in run.history.of_epochs.latest().items() if name.startswith("val_")}
-        self.validation = f", {_numbers(latest)}" if latest else ""
+        latest = run.history.of_epochs.latest()
+        self.validation = {name: value for name, value in latest.items() if name.startswith("val_")}
+        self._show(run, run.epoch, {name: latest[name] for name in ("loss", *(metric.name for metric in run.trainer.metrics))})
 
     def on_fit_end(self, run: Run) -> None:
+        self.bar.refresh()
         self.bar.close()
+
+    def _show(self, run: Run, epoch: int, means: dict[str, Any]) -> None:
+        """Behind the bar the means of the epoch under way, and the latest validation."""
+        self.bar.set_postfix_str(f"epoch {epoch}/{run.epochs}, {_numbers({**means, **self.validation})}", refresh=False)
 
 
 class Lines(Callback):
