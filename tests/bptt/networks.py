@@ -66,6 +66,13 @@ def stateful(steps):
     return tr.mean(y * y)
 
 
+def third_window(steps, sliding):
+    """Of truncated BPTT over windows that overlap by half."""
+    layer, x = double(nn.LSTM(D, H)), sequence(3 * steps)
+    *_, window = nn.truncated_bptt(layer, x, k1=steps, k2=2 * steps, sliding=sliding)
+    return tr.mean(window.y * window.y)
+
+
 def last_outputs(steps):
     """After each sequence's own last step, of both directions."""
     layer = double(nn.GRU(D, H, bidirectional=True, merge_mode="mul", return_sequences=False, return_state=False))
@@ -420,6 +427,8 @@ NETWORKS = {
     "residual": mean_square(lambda: nn.Stack(nn.RNNCell(D, H), nn.Residual(nn.RNNCell(H, H)))),
     "highway": mean_square(lambda: nn.Highway(nn.RNNCell(D, D)), lengths=lambda steps: [steps, max(1, steps // 2)]),
     "stateful": stateful,
+    "window": lambda steps: third_window(steps, sliding=False),
+    "sliding window of a layer": lambda steps: third_window(steps, sliding=True),
     "last outputs": last_outputs,
     "last output of a residual": last_of_residual,
     "from the end": mean_square(lambda: nn.Recurrent(nn.GRUCell(D, H), reverse=True)),

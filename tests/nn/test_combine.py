@@ -251,6 +251,7 @@ def test_in_a_sequential():
     ("call", "error", "message"),
     [
         (lambda: nn.Stack(), ValueError, "Stack: expected cells or layers, one at least"),
+        (lambda: nn.Stack(nn.RNNCell(3, 4), nn.Linear(4, 2)), TypeError, "Stack: Linear is neither a cell, .*nn.Sequential"),
         (lambda: nn.Stack(nn.RNNCell(3, 4), tr.tanh), TypeError, "Stack: expected cells or layers, not a .*"),
         (
             lambda: nn.Stack(nn.GRU(3, 4, batch_first=True)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any
 
 from .cell import initial_state, parts
@@ -82,6 +83,7 @@ def as_layer(owner: Module, part: Any) -> Layer:
     if not isinstance(part, Module):
         raise TypeError(f"{kind}: expected cells or layers, not a {type(part).__name__}")
     if not isinstance(part, Layer):
+        _check_cell(kind, part)
         return Recurrent(part)
     if part.batch_first or not (part.return_sequences and part.return_state):
         raise ValueError(
@@ -89,6 +91,18 @@ def as_layer(owner: Module, part: Any) -> Layer:
             f"give them to {kind}, not to the {type(part).__name__} in it"
         )
     return part
+
+
+def _check_cell(owner: str, module: Module) -> None:
+    """A module that takes no state is no cell: nothing else would say so before it is called."""
+    try:
+        signature(module.forward).bind(None, None)
+    except TypeError:
+        kind = type(module).__name__
+        raise TypeError(
+            f"{owner}: {kind} is neither a cell, whose forward takes (x, state), nor a layer over time: "
+            f"put it behind the layers, in nn.Sequential(…, {kind}(…)), with return_state=False"
+        ) from None
 
 
 class Around(Layer):
