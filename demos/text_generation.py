@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.util
+import itertools
 import math
 import os
 import signal
@@ -30,7 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when NumPy is imported
 import numpy as np
 
 import tinyrnn as tr
-from tinyrnn import backend, io, nn, optim, plots
+from tinyrnn import backend, data, io, nn, optim, plots
 
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 PACKAGES = ("matplotlib", "pygraphviz", "safetensors", "tqdm")
@@ -77,28 +78,12 @@ def on_device(numbers: np.ndarray) -> tr.Tensor:
     return tr.tensor(numbers, device=backend.default_device())
 
 
-class Streams:
-    """A text laid out in parallel streams (steps, streams): what is read, and the character after each, to be predicted."""
-
-    def __init__(self, codes: np.ndarray, streams: int, window: int) -> None:
-        self.steps = (len(codes) - 1) // streams
-        self.windows, self.window = self.steps // window, window
-        self.inputs, self.targets = (
-            on_device(codes[start : start + self.steps * streams].reshape(streams, -1).T) for start in (0, 1)
-        )
-
-    def __getitem__(self, number: int) -> tuple[tr.Tensor, tr.Tensor]:
-        """Window `number`: its inputs and its targets, each (window, streams)."""
-        steps = slice(number * self.window, (number + 1) * self.window)
-        return self.inputs[steps], self.targets[steps]
-
-
 class Corpus:
     """A text in numbers; its last tenth is kept apart, to validate on what training has not seen."""
 
     def __init__(self, text: str, batch: int, window: int) -> None:
-        self.characters = sorted(set(text))
-        self.code = {character: code for code, character in enumerate(self.characters)}
+        self.vocabulary = data.CharacterVocabulary(sorted(set(text)))
+        self.encode, self.decode = self.vocabulary.encode, self.vocabulary.decode
         codes = self.encode(text)
         self.size = len(codes)
         split = len(codes) * 9 // 10
@@ -108,19 +93,13 @@ class Corpus:
                 f"the text is too short: {len(codes):,} characters, but --batch {batch} and --window {window} "
                 f"need {needed:,}; give a longer text or smaller numbers"
             )
-        seen, unseen = (np.bincount(part, minlength=len(self.characters)) + 1 for part in (codes[:split], codes[split:]))
+        seen, unseen = (np.bincount(part, minlength=len(self.vocabulary)) + 1 for part in (codes[:split], codes[split:]))
         self.by_frequency = -unseen @ np.log2(seen / seen.sum()) / unseen.sum()  # bits, if a character's frequency predicts it
         self.held_out = text[split:]
         self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
-        self.train, self.validation = Streams(codes[:split], batch, window), Streams(codes[split:], batch, window)
-
-    def encode(self, text: str) -> np.ndarray:
-        """The number of each character."""
-        return np.array([self.code[character] for character in text])
-
-    def decode(self, codes: np.ndarray) -> str:
-        """The characters of these numbers."""
-        return "".join(self.characters[code] for code in codes)
+        self.train, self.validation = (
+            data.Streams(part, streams=batch, window=window, drop_last=True) for part in (codes[:split], codes[split:])
+        )
 
 
 # -- the model, and how well it predicts -------------------------------------------------------------------------
@@ -150,15 +129,14 @@ def bits(nats: float) -> float:
     return nats / math.log(2)
 
 
-def validate(model: CharacterModel, text: Streams) -> float:
+def validate(model: CharacterModel, text: data.Streams) -> float:
     """The mean cross-entropy of a text, in bits per character."""
     model.eval()
     state, losses = None, []
     with tr.no_grad():
-        for number in range(text.windows):
-            inputs, targets = text[number]
-            scores, state = model(inputs, state)
-            losses.append(nn.cross_entropy(scores, targets).item())
+        for window in text:
+            scores, state = model(on_device(window.x), state)
+            losses.append(nn.cross_entropy(scores, on_device(window.y)).item())
     model.train()
     return bits(sum(losses) / len(losses))
 
@@ -173,8 +151,9 @@ class Training:
         self.settings, self.corpus = settings, corpus
         tr.manual_seed(settings["seed"])
         sizes = {name: settings[name] for name in ("embedding", "hidden", "layers", "dropout")}
-        self.model = CharacterModel(settings["cell"], len(corpus.characters), **sizes)
+        self.model = CharacterModel(settings["cell"], len(corpus.vocabulary), **sizes)
         self.optimizer = optim.Adam(self.model.parameters(), lr=settings["lr"])
+        self.windows = (window for _ in itertools.count() for window in corpus.train)  # the text again and again
         self.state = None  # of the network, at the end of the latest window
         self.losses: list[float] = []  # of each step, in bits per character
         self.validation: dict[int, float] = {}  # step -> bits per character on the text held out
@@ -192,12 +171,11 @@ class Training:
 
     def advance(self) -> None:
         """Learn from the next window."""
-        number = self.step % self.corpus.train.windows
-        if number == 0:
+        window = next(self.windows)
+        if self.corpus.train.place == 1:
             self.state = None  # the text begins (again)
-        inputs, targets = self.corpus.train[number]
-        scores, state = self.model(inputs, self.state)
-        loss = nn.cross_entropy(scores, targets)
+        scores, state = self.model(on_device(window.x), self.state)
+        loss = nn.cross_entropy(scores, on_device(window.y))
 
         self.optimizer.zero_grad()
         loss.backward(release=True)  # backpropagation through the time of this window
@@ -212,8 +190,7 @@ class Training:
         """Train until the goal is reached, or Ctrl-C is pressed.  The progress bar shows on a terminal only."""
         from tqdm import tqdm
 
-        streams = self.corpus.train.inputs.shape[1]
-        characters = self.settings["window"] * streams  # in each step
+        characters = self.settings["window"] * self.settings["batch"]  # in each step
         total, done = self.goal * characters, self.step * characters
         with interruptible() as interrupted, tqdm(total=total, initial=done, unit="char", unit_scale=True, disable=None) as bar:
             while self.step < self.goal and not interrupted:
@@ -234,13 +211,13 @@ class Training:
         """Write all of it down; a break in between leaves the checkpoint before."""
         run = {
             **{"model": self.model, "optimizer": self.optimizer, "state": self.state, "random": backend.random_state()},
-            **{"losses": np.array(self.losses), "validation": list(self.validation.items())},
+            **{"text": self.corpus.train, "losses": np.array(self.losses), "validation": list(self.validation.items())},
         }
         io.save(path, run, settings=self.settings, goal=self.goal, text=self.corpus.fingerprint)
 
     def load(self, path: Path) -> None:
         """Go on from where `save` was called."""
-        run = io.load(path, into={"model": self.model, "optimizer": self.optimizer})
+        run = io.load(path, into={"model": self.model, "optimizer": self.optimizer, "text": self.corpus.train})
         state = run["state"]
         self.state = tuple(map(on_device, state)) if isinstance(state, list) else on_device(state)
         backend.set_random_state(run["random"])
@@ -392,12 +369,11 @@ def corpus_of(settings: dict) -> Corpus:
 def prompt_of(options: argparse.Namespace, corpus: Corpus) -> str:
     """What the samples begin with: as asked for, or words that the text is sure to spell."""
     if options.prompt is None:
-        return "The " if set("The ") <= corpus.code.keys() else corpus.held_out[:4]
-    unknown = sorted(set(options.prompt) - corpus.code.keys())
+        return "The " if set("The ") <= set(corpus.vocabulary.symbols) else corpus.held_out[:4]
+    unknown = sorted(set(options.prompt) - set(corpus.vocabulary.symbols))
     if unknown or not options.prompt:
-        raise Mistake(
-            f"the prompt must be made of the text's characters, which are {''.join(corpus.characters)!r}, without {unknown}"
-        )
+        known = "".join(corpus.vocabulary.symbols)
+        raise Mistake(f"the prompt must be made of the text's characters, which are {known!r}, without {unknown}")
     return options.prompt
 
 
@@ -443,7 +419,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     model, corpus, settings, out = training.model, training.corpus, training.settings, options.out.resolve()
     print(
-        f"{corpus.size:,} characters of text, {len(corpus.characters)} different ones; the last tenth is kept for validation\n\n"
+        f"{corpus.size:,} characters of text, {len(corpus.vocabulary)} different ones; the last tenth is kept for validation\n\n"
         f"{model.summary()}\n"
     )
     if training.step >= training.goal:
