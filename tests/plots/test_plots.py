@@ -138,9 +138,9 @@ def test_a_large_matrix_and_a_wrong_one():
 
 
 def test_attention():
-    weights = tr.softmax(tr.randn(2, 3, 4))
+    weights = tr.softmax(tr.randn(3, 2, 4))
     ax = drawn(plots.attention(weights, queries=["a", "longer query", "c"], keys="wxyz", sequence=1))
-    np.testing.assert_allclose(image_of(ax).filled(), weights.numpy()[1])
+    np.testing.assert_allclose(image_of(ax).filled(), weights.numpy()[:, 1])
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a", "longer·query", "c"]
     drawn(plots.attention(np.ones((1, 1))))
     drawn(plots.attention(np.full((400, 300), np.nan), keys=["word"] * 300))
@@ -150,6 +150,41 @@ def test_attention():
         plots.attention(weights, sequence=2)
     with pytest.raises(ValueError, match="queries, keys"):
         plots.attention(np.ones(3))
+
+
+def test_attention_side_by_side():
+    rng = np.random.default_rng(0)
+    maps = {"743": rng.random((20, 4)), "$x_": rng.random((3, 2)), "a long title": rng.random((2, 30))}
+    queries = {"743": "sevenhundredfortythr", "$x_": ["one", "two", "three"]}
+    axes = plots.attention(maps, queries=queries, keys={"743": "743\n", "$x_": ["<begin>", "a very long word"]})
+    assert [ax.get_title() for ax in axes] == list(maps)
+    for ax, array in zip(axes, maps.values()):
+        np.testing.assert_array_equal(image_of(drawn(ax)).filled(), array)
+    assert [tick.get_text() for tick in axes[0].get_xticklabels()] == ["7", "4", "3", "↵"]
+    assert len(axes[0].figure.axes) == 3 and [len(ax.child_axes) for ax in axes] == [0, 0, 1]  # one bar of colours
+    heads = plots.attention({"a": np.eye(2), "b": np.eye(2)}, queries="xy", keys="uv", ax=axes[:2])
+    assert heads[1] is axes[1] and heads[1].get_yticklabels()[1].get_text() == "y"
+    with pytest.raises(ValueError, match="3 Axes for 2 maps"):
+        plots.attention({"a": np.eye(2), "b": np.eye(2)}, ax=axes)
+
+
+# -- the next symbol ----------------------------------------
+
+
+def test_distribution():
+    logits = np.log([0.1, 0.4, 0.3, 0.2])
+    ax = drawn(plots.distribution(nn.distribution(logits, ["a", " ", "$x_", "<unknown>"], top_p=0.6)))
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["·", "$x_", "<unknown>", "a"]
+    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [0.4, 0.3, 0.2, 0.1])
+    blue, _, grey, _ = (bar.get_facecolor() for bar in ax.patches)
+    assert blue[2] > blue[0] and grey[0] == grey[1] == grey[2]
+    many = drawn(plots.distribution(nn.distribution(np.zeros(500)), rows=7))
+    assert len(many.patches) == 7 and "and 493 more, together 0.986" in [text.get_text() for text in many.texts]
+    drawn(plots.distribution(nn.distribution([0.0])))
+    with pytest.raises(TypeError, match=r"expected what nn\.distribution returns, not a ndarray"):
+        plots.distribution(logits)
+    with pytest.raises(ValueError, match="rows=0"):
+        plots.distribution(nn.distribution(logits), rows=0)
 
 
 # -- lines ----------------------------------------

@@ -8,6 +8,7 @@ from .cell_variants import IRNNCell, LayerNormGRUCell, LayerNormLSTMCell, MGUCel
 from .cells import GRUCell, LSTMCell, LSTMState, RNNCell
 from .combine import Bidirectional, Stack
 from .decoders import BahdanauDecoder, Decoder, DecoderState, LuongDecoder
+from .distributions import Distribution, distribution
 from .layer import Layer, Run
 from .layers import Dropout, Embedding, LayerNorm, Linear, RepeatVector, Sequential
 from .losses import binary_cross_entropy, cross_entropy, huber, mae, mse
@@ -36,6 +37,7 @@ __all__ = [
     "Decoded",
     "Decoder",
     "DecoderState",
+    "Distribution",
     "DotAttention",
     "Dropout",
     "Embedding",
@@ -72,6 +74,7 @@ __all__ = [
     "begin",
     "binary_cross_entropy",
     "cross_entropy",
+    "distribution",
     "generate",
     "huber",
     "init",

@@ -1,7 +1,9 @@
 """Plots of recurrent networks, with matplotlib: each takes Tensors, arrays or results of bptt, and returns its Axes."""
 
 from .lines import contributions, gradient_norms, loss_curve
-from .maps import attention, contribution_matrix, heatmap
+from .looks import attention
+from .maps import contribution_matrix, heatmap
+from .next_symbol import distribution
 from .spectra import jacobian_eigenvalues, jacobian_spectrum
 from .text import text
 
@@ -9,6 +11,7 @@ __all__ = [
     "attention",
     "contribution_matrix",
     "contributions",
+    "distribution",
     "gradient_norms",
     "heatmap",
     "jacobian_eigenvalues",

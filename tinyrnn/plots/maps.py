@@ -1,4 +1,4 @@
-"""Maps: hidden states and gates over a sequence, attention, and who taught whom."""
+"""Maps: hidden states and gates over a sequence, and who taught whom."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import numpy
 
 from ..bptt import ContributionMatrix
+from ..nn.distributions import visible
 from .canvas import MISSING, at_t, canvas, colour_bar, numbers, one_sequence, whole_numbers
 
-VISIBLE = str.maketrans({" ": "\N{MIDDLE DOT}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "\t": "\N{RIGHTWARDS ARROW}"})
 FEW = 120  # steps, or units, that may have a label each
 RANGE = 1e-12  # of the largest: what is smaller has the palest colour of a logarithmic map
 GAP = 0.07  # inches: smaller cells have no lines between them
@@ -73,13 +73,13 @@ def heatmap(
         raise ValueError(f"text has {len(text)} characters or words, but the values have {steps} steps: one for each")
     kept = _units(states, units)
     ax = canvas(ax, (float(numpy.clip(0.16 * steps + 1.6, 4, 14)), float(numpy.clip(0.16 * len(kept) + 1.0, 2, 8))))
-    _draw(ax, states[:, kept].T, at_t(label), limit, below=text is not None)
+    draw_map(ax, states[:, kept].T, at_t(label), limit, below=text is not None)
     ax.set_xlabel("time step t" if text is None else "read at each step")
     ax.set_ylabel("unit" if units is None else f"{len(kept)} of {size} units")
     if text is None:
         whole_numbers(ax.xaxis)
     elif steps <= FEW:
-        _write(ax.xaxis, [str(word).translate(VISIBLE) for word in text])
+        write_words(ax.xaxis, [visible(word) for word in text])
     if len(kept) <= FEW and (units is None or not isinstance(units, int)):
         _some_ticks(ax.yaxis, [str(unit) for unit in kept])
     else:
@@ -122,61 +122,13 @@ def contribution_matrix(matrix: ContributionMatrix | Any, *, of: str = "norms", 
     ax = canvas(ax, (5.6, 4.6))
     if of == "norms":
         label = "norm of the contribution"
-        _draw(ax, values, label, None, logarithmic=True, signed=False)
+        draw_map(ax, values, label, None, logarithmic=True, signed=False)
     else:
-        _draw(ax, values, "part of the whole gradient", None, signed=True)
+        draw_map(ax, values, "part of the whole gradient", None, signed=True)
     if from_bptt:
         _some_ticks(ax.xaxis, [str(step + 1) for step in matrix.steps])
         _some_ticks(ax.yaxis, [str(step + 1) for step in matrix.loss_steps])
     ax.set(xlabel="weight used at step t", ylabel="error at step s")
-    return ax
-
-
-def attention(
-    weights: Any, *, queries: Sequence[str] | None = None, keys: Sequence[str] | None = None, sequence: int = 0, ax: Any = None
-) -> Any:
-    """Attention: a row for each query, a column for each key that it may look at.
-
-    Parameters
-    ----------
-    weights : Tensor or array, (Q, K) or (N, Q, K)
-        From 0 to 1; each row adds up to 1.
-    queries, keys : sequence of str, optional
-        The words (or characters) of both sides.
-    sequence : int
-        Which one of a batch.
-    ax : matplotlib Axes, optional
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Examples
-    --------
-    >>> import tinyrnn as tr
-    >>> from tinyrnn import plots
-    >>> plots.attention(tr.softmax(tr.randn(3, 4)), queries="abc", keys="wxyz").get_xlabel()
-    'key'
-    """
-    array = numbers(weights)
-    if array.ndim == 3:
-        if not 0 <= sequence < len(array):
-            raise ValueError(f"sequence={sequence}: weights are those of {len(array)} sequences, numbered from 0")
-        array = array[sequence]
-    if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(f"weights must be (queries, keys) or (N, queries, keys), but have shape {array.shape}")
-    for words, count, what in ((queries, array.shape[0], "queries"), (keys, array.shape[1], "keys")):
-        if words is not None and len(words) != count:
-            raise ValueError(f"{len(words)} {what} are named, but the weights have {count}")
-    wide, high = (float(numpy.clip(0.36 * count + 1.2, 2.6, 9)) for count in reversed(array.shape))
-    ax = canvas(ax, (wide, high))
-    _draw(ax, array, "attention", 1.0, below=keys is not None)
-    ax.set(xlabel="key", ylabel="query")
-    for axis, words in ((ax.xaxis, keys), (ax.yaxis, queries)):
-        if words is not None and len(words) <= FEW:
-            _write(axis, [str(word).translate(VISIBLE) for word in words])
-    if keys is not None and max(map(len, keys)) > 2:
-        ax.tick_params(axis="x", rotation=90)
     return ax
 
 
@@ -198,7 +150,7 @@ def _units(states: numpy.ndarray, units: int | Sequence[int] | None) -> numpy.nd
     return numpy.argsort(numpy.where(numpy.isfinite(speed), speed, numpy.inf), kind="stable")[:units]
 
 
-def _draw(
+def draw_map(
     ax: Any,
     values: numpy.ndarray,
     label: str,
@@ -207,6 +159,7 @@ def _draw(
     logarithmic: bool = False,
     signed: bool | None = None,
     below: bool = False,
+    bar: bool = True,
 ) -> None:
     """A map with its colour bar; step t is at x = t, counted from 1."""
     import matplotlib
@@ -245,10 +198,11 @@ def _draw(
     ax.spines[:].set_visible(False)
     for axis in (ax.xaxis, ax.yaxis):
         whole_numbers(axis)
-    colour_bar(ax, image, label)
+    if bar:
+        colour_bar(ax, image, label)
 
 
-def _write(axis: Any, words: Sequence[str]) -> None:
+def write_words(axis: Any, words: Sequence[str]) -> None:
     """A word at every row or column."""
     axis.set_ticks(numpy.arange(1, len(words) + 1), words)
     for tick in axis.get_ticklabels():

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy
 
+from ..nn.distributions import visible
 from .canvas import MISSING, canvas, colour_bar, numbers
-from .maps import VISIBLE
 
 LINES = 60  # that one figure has room for
 
@@ -92,7 +92,7 @@ def text(
 
 def _seen(word: str) -> str:
     """A character, or a word, with its white space made visible."""
-    return str(word).translate(VISIBLE) or " "
+    return visible(word) or " "
 
 
 def _places(words: Sequence[str], width: int) -> tuple[list[tuple[int, int]], int, int]:
