@@ -245,20 +245,14 @@ def interruptible():
 
 def sample(model: CharacterModel, corpus: Corpus, prompt: str, temperatures: list[float], length: int, seed: int) -> list[str]:
     """Let the network write on after the prompt: one text for each temperature, all of them in one batch."""
-    generator = np.random.default_rng(seed)
-    heat = np.array(temperatures)[:, None]
-    codes = np.repeat(corpus.encode(prompt)[:, None], len(temperatures), axis=1)
-    written, state = [], None
+    random = backend.random_state()  # that of training, which may be gone on with
+    tr.manual_seed(seed)
+    codes = on_device(np.repeat(corpus.encode(prompt)[:, None], len(temperatures), axis=1))
     model.eval()
-    with tr.no_grad():
-        for _ in range(length):
-            scores, state = model(on_device(codes), state)
-            logits = scores[-1].numpy() / heat
-            # the largest of logits + Gumbel noise is a draw from softmax(logits) (Gumbel 1954)
-            codes = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)[None]
-            written.append(codes[0])
+    written = nn.generate(model, codes, length, temperature=temperatures).numpy()
     model.train()
-    return [prompt + corpus.decode(text) for text in np.array(written).T]
+    backend.set_random_state(random)
+    return [prompt + corpus.decode(text) for text in written.T]
 
 
 def draw_unrolled(model: CharacterModel, corpus: Corpus, path: Path, steps: int = 3) -> None:
