@@ -509,3 +509,75 @@ def test_a_trainer_finds_where_a_loss_on_the_device_is_not_finite(device):
     trainer = tr.Trainer(model, lambda p, y: tr.log(p * 0).mean(), optim.SGD(model.parameters(), lr=1.0))
     with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"step 1 .*log gave -inf"):
         trainer.fit(np.ones((2, 1)), np.ones((2, 1)))
+
+
+# -- sequence to sequence ----------------------------------------
+
+
+def encoder_decoder(kind):
+    tr.manual_seed(0)
+    encoder = nn.Encoder(nn.Embedding(6, 3), nn.LSTM(3, 4))
+    if kind == "Bahdanau":
+        scores, attention = nn.Linear(4 + 3 + 4, 5), nn.AdditiveAttention(4, 4, 3)
+        return nn.Seq2Seq(encoder, nn.BahdanauDecoder(nn.Embedding(5, 3), nn.LSTMCell(3 + 4, 4), scores, attention))
+    attention = nn.DotAttention(4, score_mode="general")
+    decoder = nn.LuongDecoder(nn.Embedding(5, 3), nn.GRUCell(3 + 2, 4), nn.Linear(2, 5), attention, nn.Linear(8, 2))
+    return nn.Seq2Seq(encoder, decoder, nn.Bridge(8, 4))
+
+
+@pytest.mark.parametrize("kind", ["Bahdanau", "Luong"])
+def test_sequence_to_sequence(kind, device):
+    source, target = np.array([[1, 2], [3, 0], [4, 0]]), np.array([[1, 1], [3, 4]])
+    results = []
+    for where in ("cpu", device):
+        model = encoder_decoder(kind).to(where)
+        on_it = [tr.tensor(x, device=where) for x in (source, target)]
+        logits, weights = model(*on_it, lengths=[3, 1], return_attention_scores=True)
+        parameters = list(model.parameters())
+        first = tr.grad((logits * logits).mean() + (weights * weights).sum(), parameters, create_graph=True)
+        second = tr.grad(sum([(g * g).sum() for g in first[1:]], start=(first[0] * first[0]).sum()), parameters)
+        options = {"start": 1, "end": 2, "max_length": 4, "lengths": [3, 1]}
+        found = (*model.generate(on_it[0], **options), *model.beam_search(on_it[0], **options, width=3))
+        results.append([logits, weights, *first, *second, *found])
+    assert_same(results[1], results[0], device, "float32")
+
+
+def test_scheduled_sampling(device):
+    model = encoder_decoder("Luong").to(device)
+    model.sampling = 0.5
+    source, target = (tr.tensor(np.ones((3, 40), int), device=device) for _ in range(2))
+    tr.manual_seed(1)
+    first = host(model(source, target))
+    tr.manual_seed(1)
+    np.testing.assert_array_equal(host(model(source, target)), first)
+    assert np.unique(first[1].round(5), axis=0).shape[0] == 2  # the given symbol was read, or the decoder's own
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 3}, {"top_p": 0.7}, {"top_k": 3, "top_p": 0.9, "temperature": 0.5}])
+def test_sampling(options, device):
+    p = np.array([0.05, 0.4, 0.15, 0.3, 0.1])
+    logits = tr.tensor(np.broadcast_to(np.log(p), (20_000, 5)), device=device)
+    tr.manual_seed(0)
+    codes = nn.sample(logits, **options)
+    assert codes.device == tr.Device.parse(device) and codes.dtype == np.int64
+    table = nn.distribution(logits[0], **options)
+    expected = table.drawn[np.argsort(table.codes)]
+    np.testing.assert_allclose(np.bincount(host(codes), minlength=5) / 20_000, expected, atol=0.017)
+    tr.manual_seed(0)
+    np.testing.assert_array_equal(host(nn.sample(logits, **options)), host(codes))
+    assert set(host(nn.sample(logits, temperature=0.0))) == {1}
+
+
+def test_writing_on(device):
+    tr.manual_seed(0)
+    embedding, layer, scores = nn.Embedding(6, 4), nn.GRU(4, 5), nn.Linear(5, 6)
+
+    def model(codes, state):
+        y, state = layer(embedding(codes), state)
+        return scores(y), state
+
+    here = nn.generate(model, np.array([[0, 1], [2, 3]]), 6, temperature=0.0, end=5)
+    for module in (embedding, layer, scores):
+        module.to(device)
+    there = nn.generate(model, tr.tensor(np.array([[0, 1], [2, 3]]), device=device), 6, temperature=[0.0, 0.0], end=5)
+    np.testing.assert_array_equal(host(there), host(here))

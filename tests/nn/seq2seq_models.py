@@ -35,7 +35,8 @@ def bahdanau(cell=nn.GRUCell, *sizes):
 
 
 def luong(score_mode="dot", cell=nn.LSTMCell):
-    encoder = nn.Encoder(nn.Embedding(V, D), nn.LSTM(D, H))
+    layer = nn.LSTM(D, H) if cell is nn.LSTMCell else nn.GRU(D, H)
+    encoder = nn.Encoder(nn.Embedding(V, D), layer)
     attention, combine = nn.DotAttention(H, score_mode=score_mode), nn.Linear(H + H, 5)
     return nn.Seq2Seq(encoder, nn.LuongDecoder(nn.Embedding(W, D), cell(D + 5, H), nn.Linear(5, W), attention, combine))
 
@@ -47,6 +48,7 @@ MODELS = {
     "Bahdanau, a user's cell": lambda: bahdanau(Leaky),
     "Luong, dot": luong,
     "Luong, general": lambda: luong("general"),
+    "Luong, GRU": lambda: luong(cell=nn.GRUCell),
 }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinyrnn as tr
-from tinyrnn import nn
+from tinyrnn import nn, optim
 
 from .seq2seq_models import END, LENGTHS, MODELS, START, D, H, N, S, T, V, W, batch, luong, model_of
 
@@ -250,3 +250,26 @@ def test_sampled_sequences_follow_the_seed():
     tr.manual_seed(5)
     np.testing.assert_array_equal(model.generate(source, **options).sequences.numpy(), first)
     assert model.generate(source, **options).sequences.numpy().tolist() != first.tolist()
+
+
+# -- training ----------------------------------------
+
+
+def test_the_trainer_takes_source_and_target():
+    rng = np.random.default_rng(0)
+    source = rng.integers(3, V, size=(3, 60))
+    lengths = rng.integers(1, 4, size=60)
+    source[np.arange(3)[:, None] >= lengths] = 0
+    target = np.concatenate([np.where(source > 0, (source - 3) % 3 + 3, 0), np.zeros((1, 60), int)])
+    target[lengths, np.arange(60)] = END
+    read = np.concatenate([np.full((1, 60), START), target[:-1]])
+    model = model_of("Luong, dot", dtype="float32")
+    trainer = tr.Trainer(
+        model,
+        lambda logits, y: nn.cross_entropy(logits, y, ignore_index=0),
+        optim.Adam(model.parameters(), lr=0.03),
+        batch_axis=1,
+    )
+    history = trainer.fit((source, read), target, lengths=lengths, epochs=15, batch_size=20)
+    assert history["loss"][-1] < 0.5 * history["loss"][0]
+    assert trainer.predict((source, read), lengths=lengths).shape == (4, 60, W)

@@ -156,7 +156,7 @@ class AdditiveAttention(Attention):
         self.v = Parameter(init.glorot(hidden_size, 1).reshape(hidden_size))
 
     def project(self, keys: Any) -> Any:
-        return expand_dims(keys @ self.W_k, 1)  # (N, 1, S, A)
+        return stack(keys @ self.W_k, axis=1)  # (N, 1, S, A); not reshaped to it, for equations to hold at any S
 
     def score(self, queries: Any, keys: Any) -> Any:
         return tanh(expand_dims(queries @ self.W_q, 2) + keys) @ self.v

@@ -58,8 +58,8 @@ def sample(logits: Any, *, temperature: Any = 1.0, top_k: int | None = None, top
         xp = backend.library(logits.device)
         scores, cold = tempered(xp, logits, temperature)
         scores = xp.where(kept(xp, scores, top_k, top_p), scores, -numpy.inf)
-        waiting = backend.generator(logits.device).standard_exponential(scores.shape)
-        noise = -xp.log(xp.maximum(waiting, numpy.finfo(float).tiny))  # −ln E, with E exponential, is Gumbel's
+        u = xp.maximum(backend.generator(logits.device).random(scores.shape), numpy.finfo(float).tiny)  # from 0 up to 1
+        noise = -xp.log(-xp.log(u))  # Gumbel's distribution
         return as_tensor(xp.argmax(xp.where(cold[..., None], scores, scores + noise), axis=-1))
 
 

@@ -255,11 +255,12 @@ def _of_a_cell(state: Any) -> Any:
 
 def _lengths_and_scores(log_p: Tensor, sequences: Tensor, end: int) -> tuple[Tensor, Tensor]:
     """How many symbols come before each end symbol, and ln P of all up to it, from ln P of every symbol (T, N, V)."""
-    xp = backend.namespace((sequences.data,))
-    ends = sequences.data == end
-    before = xp.cumsum(ends, axis=0) - ends == 0  # the first end symbol counts, those after it do not
-    chosen = xp.take_along_axis(log_p.data, sequences.data[..., None], axis=-1)[..., 0]
-    return as_tensor((before & ~ends).sum(axis=0)), as_tensor(xp.where(before, chosen, 0).sum(axis=0))
+    with backend.active(sequences.device):
+        xp = backend.library(sequences.device)
+        ends = sequences.data == end
+        before = xp.cumsum(ends, axis=0) - ends == 0  # the first end symbol counts, those after it do not
+        chosen = xp.take_along_axis(log_p.data, sequences.data[..., None], axis=-1)[..., 0]
+        return as_tensor((before & ~ends).sum(axis=0)), as_tensor(xp.where(before, chosen, 0).sum(axis=0))
 
 
 def _starts(symbol: int, state: DecoderState) -> Tensor:

@@ -161,6 +161,7 @@ _FUNCTIONS = {
     "tril": "m, k=0",
     "triu": "m, k=0",
     "take": "a, indices, axis=None, out=None",
+    "take_along_axis": "a, indices, axis",
     "argsort": "a, axis=-1, kind=None",
     "sort": "a, axis=-1, kind=None",
     "count_nonzero": "a, axis=None, keepdims=False",
