@@ -29,7 +29,7 @@ def score(attention, q, k):
     """The score of one query and one key, by the formula."""
     p = {name: parameter.numpy() for name, parameter in attention.named_parameters()}
     if isinstance(attention, nn.AdditiveAttention):
-        return np.tanh(q @ p["W_q"] + k @ p["W_k"]) @ p["v"]
+        return np.tanh(q @ p["W_q"] + k @ p["W_k"]) @ p["v"][:, 0]
     return q @ (k @ p["W"] if "W" in p else k)
 
 
@@ -72,6 +72,7 @@ def keras():
 
 @pytest.mark.parametrize("kind", ATTENTIONS)
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # within Keras
 def test_against_keras(kind, lengths, keras):
     attention, queries, keys, values = setting(kind)
     layer = keras.layers.AdditiveAttention(dtype="float64") if kind == "additive" else keras.layers.Attention(dtype="float64")
@@ -83,7 +84,7 @@ def test_against_keras(kind, lengths, keras):
     batch_first = [np.ascontiguousarray(x.transpose(1, 0, 2)) for x in (q, values, k)]
     if kind == "additive":
         layer.build([x.shape for x in batch_first])
-        layer.set_weights([attention.v.numpy()])
+        layer.set_weights([attention.v.numpy()[:, 0]])
     mask = None if lengths is None else [None, np.arange(S) < np.array(lengths)[:, None]]
     theirs = layer(batch_first, mask=mask, return_attention_scores=True)
     for ours, other in zip(attention(queries, attention.memory(values, keys, lengths=lengths)), theirs):

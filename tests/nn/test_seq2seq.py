@@ -107,7 +107,7 @@ def test_bahdanau_by_hand():
         y = np.concatenate([there[1:], back[:0:-1]], axis=1)
         h = np.tanh(np.concatenate([there[-1], back[-1]]) @ bridge["linear.W"] + bridge["linear.b"])
         for t in range(T):
-            weights = attend(np.tanh(h @ a["W_q"] + y @ a["W_k"]) @ a["v"])
+            weights = attend(np.tanh(h @ a["W_q"] + y @ a["W_k"]) @ a["v"][:, 0])
             seen = np.concatenate([d["embedding.W"][target[t, n]], weights @ y])
             h = gru(seen, h, {k.removeprefix("cell."): v for k, v in d.items()})
             by_hand = np.concatenate([h, seen]) @ d["scores.W"] + d["scores.b"]

@@ -126,7 +126,7 @@ class Attention(Module):
 class AdditiveAttention(Attention):
     """The score is that of a small network (Bahdanau, Cho & Bengio 2015).
 
-        score(q, k) = tanh(q W_q + k W_k) · v
+        score(q, k) = tanh(q W_q + k W_k) v
 
     With W_q = W_k = 1 this is ``keras.layers.AdditiveAttention``, where v is called scale.
 
@@ -135,7 +135,7 @@ class AdditiveAttention(Attention):
     query_size, key_size : int
         Q and K: queries are (N, Q), keys (S, N, K).
     hidden_size : int
-        A: W_q is (Q, A), W_k (K, A), v (A,).
+        A: W_q is (Q, A), W_k (K, A), v (A, 1).
 
     Examples
     --------
@@ -153,13 +153,13 @@ class AdditiveAttention(Attention):
         self.query_size, self.key_size, self.hidden_size = query_size, key_size, hidden_size
         self.W_q = Parameter(init.glorot(query_size, hidden_size))
         self.W_k = Parameter(init.glorot(key_size, hidden_size))
-        self.v = Parameter(init.glorot(hidden_size, 1).reshape(hidden_size))
+        self.v = Parameter(init.glorot(hidden_size, 1))
 
     def project(self, keys: Any) -> Any:
-        return stack(keys @ self.W_k, axis=1)  # (N, 1, S, A); not reshaped to it, for equations to hold at any S
+        return (keys @ self.W_k)[:, None]  # (N, 1, S, A)
 
     def score(self, queries: Any, keys: Any) -> Any:
-        return tanh(expand_dims(queries @ self.W_q, 2) + keys) @ self.v
+        return (tanh(expand_dims(queries @ self.W_q, 2) + keys) @ self.v)[..., 0]
 
 
 class DotAttention(Attention):
