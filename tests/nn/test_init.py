@@ -46,6 +46,10 @@ def test_orthogonal_matrices_are_uniformly_distributed():
     assert abs(np.mean(traces)) < 0.1
 
 
+def test_identity():
+    np.testing.assert_array_equal(init.identity(3, gain=0.5), 0.5 * np.eye(3))
+
+
 def test_gates_are_blocks_of_their_own():
     w = init.gates(init.orthogonal, 5, 5, 4)
     assert w.shape == (5, 20)
@@ -108,6 +112,9 @@ def test_on_the_default_device(fake_cupy):
     with tr.use("cuda:1"):
         made = [init.uniform(2), init.normal(2), init.glorot(2, 3), init.he(2, 3), init.orthogonal(2, 3), init.zeros(2)]
         made += [init.gates(init.orthogonal, 2, 2, 3), init.forget_bias(2), init.chrono(2, 9)]
-        cells = [nn.RNNCell(2, 3), nn.LSTMCell(2, 3), nn.GRUCell(2, 3), nn.GRUCell(2, 3, reset_after=False)]
+        made += [init.identity(3, gain=0.5)]
+        cells = [nn.RNNCell(2, 3), nn.LSTMCell(2, 3, proj_size=2), nn.GRUCell(2, 3), nn.GRUCell(2, 3, reset_after=False)]
+        cells += [nn.IRNNCell(2, 3), nn.MGUCell(2, 3), nn.PeepholeLSTMCell(2, 3), nn.LayerNormLSTMCell(2, 3)]
+        cells += [nn.LayerNormGRUCell(2, 3)]
     made += [p.data for cell in cells for p in cell.parameters()]
     assert {(type(a), a.device.id, a.dtype) for a in made} == {(fake_cupy.ndarray, 1, np.dtype("float32"))}

@@ -107,6 +107,9 @@ def test_layer_norm_of_equal_numbers():
     y = nn.LayerNorm(4)(x)
     np.testing.assert_array_equal(y.numpy(), 0.0)
     assert np.isfinite(tr.grad(y.sum(), x).numpy()).all()
+    without = nn.LayerNorm(4, bias=False)
+    assert [name for name, _ in without.named_parameters()] == ["gain"]
+    np.testing.assert_array_equal(without(x).numpy(), y.numpy())
     with pytest.raises(ValueError, match=r"LayerNorm: x has shape \(1, 5\), expected \(..., size = 4\)"):
         nn.LayerNorm(4)(tr.ones(1, 5))
 
