@@ -22,5 +22,6 @@ BUDGETS = {
     ("adding", "RNN"): Budget(32, 700, 32, 0.02, "none: mse > 0.1"),
     ("parity", "LSTM"): Budget(32, 400, 64, 0.02, "99 % of sequences right"),
     ("parity", "GRU"): Budget(32, 400, 64, 0.02, "99 % of sequences right"),
-    ("sine", "LSTM"): Budget(32, 600, 64, 0.02, "mse < 0.001"),
+    ("sine", "LSTM"): Budget(32, 1000, 64, 0.02, "mse < 0.001"),
+    ("copying", "LSTM"): Budget(64, 4500, 64, 0.02, "99 % of symbols right"),
 }

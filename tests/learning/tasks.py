@@ -51,11 +51,11 @@ PAD, START, END, LETTERS = 0, 1, 2, 20
 
 
 def reversal(rng, batch, longest=12):
-    """Words of 4 to `longest` letters out of 20, to be written backwards.
+    """Words of 6 to `longest` letters out of 20, to be written backwards.
 
     Codes: source (longest, batch) with its lengths (batch,), and target (longest + 1, batch), each word's end after it.
     """
-    lengths = rng.integers(4, longest + 1, batch)
+    lengths = rng.integers(6, longest + 1, batch)
     source = np.full((longest, batch), PAD)
     target = np.full((longest + 1, batch), PAD)
     for n, length in enumerate(lengths):

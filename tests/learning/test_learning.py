@@ -55,3 +55,21 @@ def test_sine(seed, report):
     mse = np.square(predict(model, seen)[-1] - future).mean()
     report("sine", "LSTM", f"{mse:.1e}")
     assert mse < 1e-3
+
+
+def test_copying(seed, report):
+    """The delay grows over training, and is drawn anew for each batch, from 1 to what it has grown to; at last it is 50."""
+    rng, budget = seeded(seed), BUDGETS["copying", "LSTM"]
+    model = Reader("LSTM", tasks.GO + 1, budget.hidden, tasks.BLANK + 1, codes=True)
+
+    def draw(progress):
+        delay = rng.integers(1, 2 + int(50 * progress / 0.7)) if progress < 0.7 else 50
+        return tasks.copying(rng, budget.batch, delay)
+
+    train(model, nn.cross_entropy, draw, budget)
+    x, y = tasks.copying(rng, UNSEEN)
+    scores = predict(model, x)
+    right = (scores.argmax(axis=2) == y)[-10:].mean()
+    loss = nn.cross_entropy(scores, y).item()
+    report("copying", "LSTM", f"{right:.1%} ({loss:.4f} nats)")
+    assert right >= 0.99 and loss < 0.03

@@ -58,7 +58,7 @@ def test_sine(rng):
 def test_reversal(rng):
     source, lengths, target = tasks.reversal(rng, 200)
     assert source.shape == (12, 200) and target.shape == (13, 200)
-    assert (lengths.min(), lengths.max()) == (4, 12) and source.max() == 22
+    assert (lengths.min(), lengths.max()) == (6, 12) and source.max() == 22
     for n, length in enumerate(lengths):
         word = source[:length, n].tolist()
         assert min(word) > tasks.END and not source[length:, n].any()

@@ -1,13 +1,9 @@
-"""A model that reads sequences, and the short loop that trains it: Adam, clipped gradients, a rate that ends at 0."""
-
-import math
+"""Models that read sequences, and how all of them are trained: Adam, clipped gradients, one cycle of the learning rate."""
 
 import numpy as np
 
 import tinyrnn as tr
-from tinyrnn import nn, optim
-
-WARM_UP = 50  # steps in which the learning rate rises
+from tinyrnn import data, nn, optim
 
 
 class Reader(nn.Module):
@@ -18,21 +14,31 @@ class Reader(nn.Module):
         self.codes = inputs if codes else 0
 
     def forward(self, x):
-        y, _ = self.layer(tr.one_hot(x, self.codes, dtype="float32") if self.codes else x)
+        y, _ = self.layer(tr.one_hot(x, self.codes) if self.codes else x)
         return self.scores(y)
 
 
-def train(model, loss, draw, budget, clip=1.0):
-    """Learn from batches (x, y) that ``draw(progress)`` makes, where progress runs from 0 to 1."""
+def encoder_decoder(symbols, hidden):
+    """A bidirectional GRU reads, a GRU with Luong's attention writes (general form, with input feeding)."""
+    return nn.Seq2Seq(
+        nn.Encoder(nn.Embedding(symbols, hidden), nn.GRU(hidden, hidden, bidirectional=True)),
+        nn.LuongDecoder(
+            nn.Embedding(symbols, hidden),
+            nn.GRUCell(2 * hidden, hidden),
+            nn.Linear(hidden, symbols),
+            nn.DotAttention(hidden, 2 * hidden, score_mode="general"),
+            nn.Linear(3 * hidden, hidden),
+        ),
+        nn.Bridge(2 * hidden, hidden),
+    )
+
+
+def train(model, loss, draw, budget):
+    """Learn from batches that ``draw(progress)`` makes, (x, y) or (x, y, lengths); progress runs from 0 to 1."""
     optimizer = optim.Adam(model.parameters())
-    for step in range(budget.steps):
-        progress = step / budget.steps
-        optimizer.lr = budget.lr * min(1, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * progress)) / 2
-        x, y = draw(progress)
-        optimizer.zero_grad()
-        loss(model(*x) if isinstance(x, tuple) else model(x), y).backward()
-        optim.clip_grad_norm(model.parameters(), clip)
-        optimizer.step()
+    schedule = optim.OneCycleLR(optimizer, budget.lr, budget.steps, pct_start=0.05)
+    batches = (data.Batch(*draw(step / budget.steps)) for step in range(budget.steps))
+    tr.Trainer(model, loss, optimizer, clip_norm=1.0, schedule=schedule).fit(batches, verbose=False)
 
 
 def predict(model, x):
