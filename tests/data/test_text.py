@@ -147,7 +147,9 @@ def test_misuse_is_explained(path, tmp_path, vocabulary):
     with pytest.raises(ValueError, match="byte 0 begins no character"):
         list(data.text_chunks(latin))
     with pytest.raises(FileNotFoundError, match="there is no file"):
-        data.map_text(tmp_path / "none.txt", vocabulary)
+        data.map_text(tmp_path / "nowhere" / "none.txt", vocabulary)
+    with pytest.raises(FileNotFoundError, match="map_text: there is no folder"):
+        data.map_text(path, vocabulary, cache=tmp_path / "nowhere" / "codes")
     with pytest.raises(KeyError, match="'Ü' is none of the 1 symbols"):
         data.map_text(path, data.CharacterVocabulary("a"))
     with pytest.raises(TypeError, match="not a WordVocabulary"):

@@ -168,6 +168,14 @@ def test_a_wrong_file_is_refused(change, message, tmp_path):
     assert str(path) in str(raised.value)
 
 
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
+    vocabulary = data.CharacterVocabulary.build("ab")
+    with pytest.raises(FileNotFoundError, match=r"no folder .*away' to write 'v.json' into"):
+        vocabulary.save(tmp_path / "away" / "v.json")
+    with pytest.raises(IsADirectoryError, match="is a folder: name a file in it"):
+        vocabulary.save(tmp_path)
+
+
 def test_binary_and_missing_files(tmp_path):
     (tmp_path / "v.json").write_bytes(b"\x80\x04\x95\xff\xfe")
     with pytest.raises(ValueError, match="no vocabulary"):

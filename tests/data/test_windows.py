@@ -93,5 +93,7 @@ def test_fractions():
             data.time_split(100, test=wrong)
     with pytest.raises(ValueError, match="less than one"):
         data.time_split(10, validation=0.01)
+    with pytest.raises(ValueError, match=r"steps=array.*expected how many there are, len\(series\)"):
+        data.time_split(np.arange(5.0), test=1)
     with pytest.raises(ValueError, match="gap=-1"):
         data.time_split(10, gap=-1)

@@ -47,6 +47,8 @@ def time_split(steps: int, *, validation: float = 0.0, test: float = 0.0, gap: i
     >>> series[part.train], series[part.validation], series[part.test]
     (array([0, 1, 2, 3, 4, 5, 6, 7, 8]), array([10, 11, 12, 13]), array([15, 16, 17, 18, 19]))
     """
+    if not isinstance(steps, (int, numpy.integer)) or steps < 1:
+        raise ValueError(f"time_split: steps={steps!r:.60}: expected how many there are, len(series)")
     if not isinstance(gap, (int, numpy.integer)) or gap < 0:
         raise ValueError(f"time_split: gap={gap!r}: expected a whole number from 0")
     for_test, for_validation = _count("test", test, steps), _count("validation", validation, steps)

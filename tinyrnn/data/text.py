@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import numpy
 
-from ..files import replacing
+from .. import files
 from .vocabulary import CharacterVocabulary
 
 FORMAT = 1
@@ -125,8 +125,8 @@ def map_text(
     if not isinstance(vocabulary, CharacterVocabulary):
         raise TypeError(f"map_text: expected a CharacterVocabulary, not a {type(vocabulary).__name__}")
     path = Path(path)
-    cache = path.with_name(path.name + ".codes") if cache is None else Path(cache)
     wanted = _fingerprint(path, vocabulary)
+    cache = files.target("map_text", path.with_name(path.name + ".codes") if cache is None else cache)
     codes = _cached(cache, wanted)
     if codes is None:
         try:
@@ -178,7 +178,7 @@ def _cached(cache: Path, wanted: dict[str, Any]) -> numpy.ndarray | None:
 def _encode(path: Path, vocabulary: CharacterVocabulary, cache: Path, wanted: dict[str, Any]) -> None:
     """Write the codes of a text, chunk by chunk, behind a header that says what they are."""
     count = sum_of_codes = 0
-    with replacing(cache) as file:
+    with files.replacing(cache) as file:
         file.write(b" " * HEADER)
         for text in text_chunks(path):
             codes = vocabulary.encode(text).astype(wanted["dtype"])

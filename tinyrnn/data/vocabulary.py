@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 import numpy
 
-from ..files import replacing
+from .. import files
 from .arrays import as_array
 from .padding import pad
 
@@ -225,9 +225,17 @@ class Vocabulary:
         return cls(symbols, **special)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write it into a file that people can read, JSON in UTF-8; a break in between leaves the old file as it was."""
+        """Write it into a file that people can read, JSON in UTF-8; a break in between leaves the old file as it was.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder does not exist.
+        IsADirectoryError
+            If `path` is a folder.
+        """
         text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1) + "\n"
-        with replacing(path) as file:
+        with files.replacing(files.target(f"{type(self).__name__}.save", path)) as file:
             file.write(text.encode("utf-8", "surrogatepass"))
 
     @classmethod
