@@ -26,8 +26,9 @@ def console_blocks(text: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_console_examples_print_what_the_page_says(page, tmp_path, monkeypatch):
-    if "import torch" in page.read_text("utf-8"):
-        pytest.importorskip("torch", reason="an example of this page is about PyTorch: pip install torch")
+    for package in ("torch", "keras", "onnxruntime"):
+        if f"import {package}\n" in page.read_text("utf-8"):
+            pytest.importorskip(package, reason=f"an example of this page is about it: pip install {package}")
     monkeypatch.chdir(tmp_path)
     examples = doctest.DocTestParser().get_doctest(console_blocks(page.read_text("utf-8")), {}, page.name, str(page), 0)
     report: list[str] = []
