@@ -493,7 +493,7 @@ def test_a_trainer_moves_batches_to_its_model(device, tmp_path):
         for epochs in (2, 3):  # the third is resumed
             history = trainer.fit(x, y, epochs=epochs, callbacks=[early, tr.train.GradientNorms(), saving], **options)
         assert {p.device for p in model.parameters()} == {tr.Device.parse(where)}
-        scores = trainer.predict(x, lengths=lengths, batch_size=3)
+        scores = trainer.predict(tr.tensor(x, device=where), lengths=lengths, batch_size=3)  # or from there
         results.append((history, scores, trainer.evaluate(x, y, lengths=lengths, mask=mask)))
     (here, scores, measured), (there, others, found) = results
     assert isinstance(others, np.ndarray)
@@ -509,6 +509,32 @@ def test_a_trainer_finds_where_a_loss_on_the_device_is_not_finite(device):
     trainer = tr.Trainer(model, lambda p, y: tr.log(p * 0).mean(), optim.SGD(model.parameters(), lr=1.0))
     with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"step 1 .*log gave -inf"):
         trainer.fit(np.ones((2, 1)), np.ones((2, 1)))
+
+
+def test_a_training_on_the_device_goes_on_with_what_its_layers_carry(device, tmp_path):
+    class Break(tr.train.Callback):
+        def on_step_end(self, run):
+            if run.step == 7:
+                raise RuntimeError("power failure")
+
+    def train(path, *callbacks):
+        tr.manual_seed(0)
+        layer = nn.Stateful(nn.LSTM(3, 4), return_state=False)
+        model = nn.Sequential(nn.Embedding(5, 3), layer, nn.Linear(4, 5)).to(device)
+        optimizer = optim.Adam(model.parameters(), lr=0.05)
+        schedule = optim.CosineAnnealingLR(optimizer, 12)
+        trainer = tr.Trainer(model, nn.cross_entropy, optimizer, metrics=["bits_per_character"], schedule=schedule)
+        text = tr.data.Streams(np.arange(65) % 5, streams=4, window=4)
+        stop = tr.train.EarlyStopping(patience=2)
+        saving = tr.train.Checkpoint(path, every_steps=3, resume=True)
+        history = trainer.fit(text, epochs=3, validation_data=text, callbacks=[stop, *callbacks, saving])
+        return [host(p) for p in model.parameters()], history.history, history.steps
+
+    weights, *records = train(tmp_path / "whole.safetensors")
+    with pytest.raises(RuntimeError, match="power failure"):
+        train(tmp_path / "broken.safetensors", Break())
+    others, *found = train(tmp_path / "broken.safetensors")
+    assert found == records and all(np.array_equal(p, q) for p, q in zip(weights, others, strict=True))
 
 
 # -- sequence to sequence ----------------------------------------

@@ -45,13 +45,13 @@ def fitting(what: str, state: Any, own: Mapping[str, Any]) -> dict[str, Any]:
             f"not a {type(state).__name__}"
         )
     complaints = [f"missing: {name} {tuple(own[name].shape)}" for name in own if name not in state]
-    complaints += [f"unexpected: {name} {_shape(state[name])}" for name in state if name not in own]
+    complaints += [f"unexpected: {name} {shape_of(state[name])}" for name in state if name not in own]
     arrays = {}
     for name in own:
         if name not in state:
             continue
         try:
-            if (found := _shape(state[name])) != tuple(own[name].shape):
+            if (found := shape_of(state[name])) != tuple(own[name].shape):
                 complaints.append(f"misshapen: {name} is {found}, expected {tuple(own[name].shape)}")
             arrays[name] = _like(own[name], state[name])
         except (TypeError, ValueError, RuntimeError) as error:
@@ -67,5 +67,6 @@ def _like(own: Any, data: Any) -> Any:
     return backend.asarray(data.data if isinstance(data, Value) else data, own.dtype, backend.device_of(own))
 
 
-def _shape(array: Any) -> tuple[int, ...]:
+def shape_of(array: Any) -> tuple[int, ...]:
+    """The shape of an array of any library, a Tensor, a number or nested lists."""
     return tuple(array.shape) if hasattr(array, "shape") else numpy.shape(array)

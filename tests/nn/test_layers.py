@@ -128,6 +128,21 @@ def test_sequential():
         nn.Sequential(first, lambda x: x)
 
 
+def test_sequential_hands_lengths_to_the_layers_that_take_them():
+    layers = (
+        nn.Embedding(5, 3),
+        nn.GRU(3, 4, return_state=False),
+        nn.Sequential(nn.Dropout(0.0)),
+        nn.LSTM(4, 2, return_state=False),
+    )
+    codes, lengths = np.arange(15).reshape(5, 3) % 5, [5, 1, 3]
+    embedding, first, _, second = layers
+    expected = second(first(embedding(codes), lengths=lengths), lengths=lengths)
+    np.testing.assert_array_equal(nn.Sequential(*layers)(codes, lengths=lengths).numpy(), expected.numpy())
+    with pytest.raises(TypeError, match="none of Linear, Dropout takes lengths"):
+        nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.0))(np.ones((5, 3, 3)), lengths=lengths)
+
+
 # -- what all of them are given ------------------------------------------------------------------------------------
 
 

@@ -225,7 +225,7 @@ def test_losses_that_are_no_number(parity):
 
 
 def test_lengths_for_a_model_that_takes_none(parity):
-    with pytest.raises(TypeError, match=r"Linear.forward takes none"):
+    with pytest.raises(TypeError, match="Linear takes none"):
         trainer_of(nn.Linear(1, 2)).fit(*parity, lengths=np.full(22, 5))
 
 

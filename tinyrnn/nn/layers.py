@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
 import numpy
@@ -201,10 +202,17 @@ class RepeatVector(Module):
 class Sequential(Module):
     """Modules one after the other: each gets what the one before returned.
 
+    Called with `lengths`, it hands them to each module that takes them, the recurrent layers.
+
     Parameters
     ----------
     *modules : Module
         Their names are their numbers.
+
+    Raises
+    ------
+    TypeError
+        If something else than modules is given; when it is called, if there are lengths and no module takes them.
 
     Examples
     --------
@@ -221,9 +229,11 @@ class Sequential(Module):
                 raise TypeError(f"Sequential: expected modules, not {type(module).__name__}")
             setattr(self, str(number), module)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any, lengths: Any = None) -> Any:
+        if lengths is not None and not takes_lengths(self):
+            raise TypeError(f"Sequential: none of {', '.join(type(m).__name__ for m in self)} takes lengths")
         for module in self:
-            x = module(x)
+            x = module(x, lengths=lengths) if lengths is not None and takes_lengths(module) else module(x)
         return x
 
     def __iter__(self) -> Iterator[Module]:
@@ -234,3 +244,11 @@ class Sequential(Module):
 
     def __getitem__(self, number: int) -> Module:
         return list(self)[number]
+
+
+def takes_lengths(module: Module) -> bool:
+    """Can the module be told how many steps of each sequence count?"""
+    if isinstance(module, Sequential):
+        return any(map(takes_lengths, module))
+    parameters = signature(module.forward).parameters.values()
+    return any(p.name == "lengths" or p.kind is p.VAR_KEYWORD for p in parameters)

@@ -10,7 +10,7 @@ import numpy
 from .. import backend
 from ..graph import Value
 from ..ops import where
-from ..state import fitting
+from ..state import fitting, shape_of
 from ..tensor import Tensor, as_tensor
 from .layer import Run, detached, refuse_backwards
 from .module import Module
@@ -143,7 +143,7 @@ class CarriedState:
             layer.reset()
             return
         ((_, axis), *_) = layer._parts_of(layer.initial_state(0))
-        shape = numpy.shape(state.get("0", ()))
+        shape = shape_of(state.get("0", ()))
         first = next(layer.parameters(), None)
         dtype, device = ("float32", None) if first is None else (first.dtype, first.device)
         form = layer.initial_state(shape[axis] if len(shape) > axis else 0, dtype, device)

@@ -14,6 +14,7 @@ from .. import backend
 from ..data import Batch, Batches
 from ..data.epochs import Epochs
 from ..graph import Value
+from ..state import shape_of
 
 
 class Source:
@@ -81,7 +82,7 @@ def source_of_arrays(samples: Batch, *, batch_size: int, batch_axis: int, shuffl
         target_axis=_target_axis(samples, batch_axis),
     )
     (some,) = _parts(samples, batch_axis, slice(None, None, max(1, _count(samples, batch_axis) // 1000)))  # at most 2,000
-    shapes = {name: [list(numpy.shape(a)) for a in _tuple(part)] for name, part in samples._asdict().items() if part is not None}
+    shapes = {name: [list(shape_of(a)) for a in _tuple(part)] for name, part in samples._asdict().items() if part is not None}
     return Source(batches, {**shapes, "batch_size": batch_size, "shuffle": shuffle, "checksum": _checksum(some)}, of_arrays=True)
 
 
@@ -144,20 +145,20 @@ def _host(array: Any) -> numpy.ndarray:
 
 def _count(samples: Batch, batch_axis: int) -> int:
     """How many samples x has."""
-    shape = numpy.shape(_tuple(samples.x)[0])
+    shape = shape_of(_tuple(samples.x)[0])
     return shape[batch_axis] if batch_axis < len(shape) else 0
 
 
 def _target_axis(samples: Batch, batch_axis: int) -> int:
     """Along which axis of y the samples lie: as in x, or, if it has not as many there, along the first."""
-    shape = numpy.shape(samples.y)
+    shape = shape_of(samples.y)
     return batch_axis if len(shape) > batch_axis and shape[batch_axis] == _count(samples, batch_axis) else 0
 
 
 def _check_mask(samples: Batch, batch_axis: int) -> None:
     """Where y has an entry for each step, sequences of several lengths need a mask: else their padding would count."""
-    axes = numpy.shape(samples.y)[:2]
-    if samples.lengths is not None and samples.mask is None and len(axes) == 2 and axes == numpy.shape(_tuple(samples.x)[0])[:2]:
+    axes = shape_of(samples.y)[:2]
+    if samples.lengths is not None and samples.mask is None and len(axes) == 2 and axes == shape_of(_tuple(samples.x)[0])[:2]:
         raise ValueError(
             "the sequences have lengths, and y has an entry for each step, but no mask says that their padding does not count: "
             f"give mask=data.length_mask(lengths, {axes[1 - batch_axis]}{', batch_first=True' if batch_axis == 0 else ''}), "

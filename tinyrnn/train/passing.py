@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from .. import backend
 from ..data import Batch
 from ..graph import Value
 from ..nn import Module
+from ..nn.layers import takes_lengths
 from ..tensor import Tensor, as_tensor
 
 
@@ -39,10 +39,10 @@ def prediction_of(model: Module, batch: Batch) -> Tensor:
     """
     kind = type(model).__name__
     options = {} if batch.lengths is None else {"lengths": batch.lengths}
-    if options and not _takes(model.forward, "lengths"):
+    if options and not takes_lengths(model):
         raise TypeError(
-            f"the data have lengths, but {kind}.forward takes none: write forward(self, x, lengths=None), and hand them on to "
-            "the recurrent layers"
+            f"the data have lengths, but {kind} takes none: write forward(self, x, lengths=None), and hand them on to the "
+            "recurrent layers"
         )
     prediction = model(*batch.x, **options) if isinstance(batch.x, tuple) else model(batch.x, **options)
     if not isinstance(prediction, Tensor):
@@ -114,9 +114,3 @@ def joined(parts: Sequence[numpy.ndarray], counts: Sequence[int], batch_axis: in
             "predict batch by batch"
         )
     return numpy.concatenate(parts, axis=axis)
-
-
-def _takes(function: Callable, name: str) -> bool:
-    """Does a function take an argument of this name?"""
-    parameters = inspect.signature(function).parameters
-    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
