@@ -7,17 +7,17 @@ import tinyrnn as tr
 from tinyrnn import nn
 
 CELLS = {
-    "RNN": lambda **o: nn.RNNCell(3, 4, **o),
-    "RNN relu": lambda **o: nn.RNNCell(3, 4, nonlinearity="relu", **o),
-    "LSTM": lambda **o: nn.LSTMCell(3, 4, **o),
-    "GRU": lambda **o: nn.GRUCell(3, 4, **o),
-    "GRU, reset before": lambda **o: nn.GRUCell(3, 4, reset_after=False, **o),
-    "IRNN": lambda **o: nn.IRNNCell(3, 4, **o),
-    "MGU": lambda **o: nn.MGUCell(3, 4, **o),
-    "peephole LSTM": lambda **o: nn.PeepholeLSTMCell(3, 4, **o),
-    "LSTM with projection": lambda **o: nn.LSTMCell(3, 4, proj_size=2, **o),
-    "layer-normalised LSTM": lambda **o: nn.LayerNormLSTMCell(3, 4, **o),
-    "layer-normalised GRU": lambda **o: nn.LayerNormGRUCell(3, 4, **o),
+    "RNN": lambda i=3, h=4, **o: nn.RNNCell(i, h, **o),
+    "RNN relu": lambda i=3, h=4, **o: nn.RNNCell(i, h, nonlinearity="relu", **o),
+    "LSTM": lambda i=3, h=4, **o: nn.LSTMCell(i, h, **o),
+    "GRU": lambda i=3, h=4, **o: nn.GRUCell(i, h, **o),
+    "GRU, reset before": lambda i=3, h=4, **o: nn.GRUCell(i, h, reset_after=False, **o),
+    "IRNN": lambda i=3, h=4, **o: nn.IRNNCell(i, h, **o),
+    "MGU": lambda i=3, h=4, **o: nn.MGUCell(i, h, **o),
+    "peephole LSTM": lambda i=3, h=4, **o: nn.PeepholeLSTMCell(i, h, **o),
+    "LSTM with projection": lambda i=3, h=4, **o: nn.LSTMCell(i, h, proj_size=2, **o),
+    "layer-normalised LSTM": lambda i=3, h=4, **o: nn.LayerNormLSTMCell(i, h, **o),
+    "layer-normalised GRU": lambda i=3, h=4, **o: nn.LayerNormGRUCell(i, h, **o),
 }
 
 
@@ -28,10 +28,10 @@ def parts(state):
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("name", CELLS)
 def test_gradients_to_second_order(name, bias):
-    cell = CELLS[name](bias=bias).to(dtype="float64")
+    cell = CELLS[name](2, 3, bias=bias).to(dtype="float64")
     rng = np.random.default_rng(3)
     cell.load_state_dict({key: rng.normal(size=p.shape) for key, p in cell.named_parameters()})
-    x = tr.tensor(rng.normal(size=(2, 3)), requires_grad=True)
+    x = tr.tensor(rng.normal(size=(2, 2)), requires_grad=True)
     state = [tr.tensor(rng.normal(size=p.shape), requires_grad=True) for p in parts(cell.initial_state(2))]
 
     def out(x, *rest):
@@ -52,12 +52,8 @@ def test_without_a_bias_there_is_none(name):
 @pytest.mark.parametrize("name", CELLS)
 def test_initial_state(name):
     cell = CELLS[name]()
-    for part, name in zip(parts(cell.initial_state(5, dtype="float64")), "hc"):
-        assert (
-            part.shape == (5, 2 if (name, cell.output_size) == ("h", 2) else 4)
-            and part.dtype == "float64"
-            and not part.numpy().any()
-        )
+    for part, size in zip(parts(cell.initial_state(5, dtype="float64")), (cell.output_size, 4)):
+        assert part.shape == (5, size) and part.dtype == "float64" and not part.numpy().any()
 
 
 def test_shapes_of_the_weights():

@@ -90,11 +90,38 @@ def begin(cell: Callable, x: Any, state: Any) -> Callable:
 
 
 class Cell(Module):
-    """What the library's cells have in common: sizes, and a state of zeros to begin with."""
+    """What the library's cells have in common: sizes, and a state of zeros to begin with.
+
+    A cell of one's own need not be one: any Module with ``forward(self, x, state)`` will do, and may have these attributes, too.
+
+    Attributes
+    ----------
+    input_size, hidden_size : int
+        I and H: x is (N, I), the state (N, H).
+    state_sizes : tuple of int, optional
+        Of a state with several parts, the width of each: the state has this form.  A named tuple makes it one.
+    recurrent_weights : tuple of str
+        The names of the parameters that multiply the state: `WeightDrop` and `VariationalDropout` ask for them.
+
+    Examples
+    --------
+    >>> import tinyrnn as tr
+    >>> from tinyrnn import nn
+    >>> class Momentum(nn.Cell):
+    ...     def __init__(self, size):
+    ...         self.input_size, self.hidden_size, self.state_sizes = size, size, nn.LSTMState(h=size, c=size)
+    ...     def forward(self, x, state):
+    ...         h, c = state
+    ...         c = 0.9 * c + 0.1 * x
+    ...         return nn.LSTMState(tr.tanh(h + c), c)
+    >>> y, state = nn.Recurrent(Momentum(3))(tr.ones(5, 2, 3))
+    >>> state.c.shape
+    (2, 3)
+    """
 
     input_size: int
     hidden_size: int
-    recurrent_weights: tuple[str, ...] = ("W_h",)  # the parameters that multiply the state
+    recurrent_weights: tuple[str, ...] = ("W_h",)
     b: Any
 
     def initial_state(self, batch: int, dtype: Any = "float32", device: Any = None) -> Any:
