@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from .. import backend, ops
-from ..graph import Value, composed, named
+from ..graph import Value, composed
 from ..tensor import Parameter, Tensor
 from . import init
 from .module import Module, as_input, check_sizes
@@ -164,9 +164,8 @@ class LayerNorm(Module):
 @composed
 def standardise(x: Any, eps: float) -> Any:
     """(x − mean) / √(var + ε) over the last axis."""
-    (d,) = named(d=x - ops.mean(x, axis=-1, keepdims=True))
-    (s,) = named(s=ops.sqrt(ops.mean(d * d, axis=-1, keepdims=True) + eps))
-    return d / s
+    centred = x - ops.mean(x, axis=-1, keepdims=True)
+    return centred / ops.sqrt(ops.mean(centred * centred, axis=-1, keepdims=True) + eps)
 
 
 class RepeatVector(Module):
