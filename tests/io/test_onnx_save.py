@@ -123,6 +123,8 @@ def test_variants_that_are_an_operator(cell, op, path):
         lambda: nn.Recurrent(nn.LayerNormLSTMCell(3, 4), return_state=False),
         lambda: nn.Recurrent(nn.LayerNormGRUCell(3, 4), return_state=False),
         lambda: nn.Recurrent(nn.MGUCell(3, 4), return_state=False),
+        lambda: nn.Stack(nn.GRUCell(3, 4), nn.Residual(nn.LSTMCell(4, 4)), nn.Highway(nn.GRUCell(4, 4)), return_state=False),
+        lambda: nn.Recurrent(nn.Zoneout(nn.VariationalDropout(nn.LSTMCell(3, 4), 0.5, 0.5), 0.2), return_state=False),
     ],
 )
 def test_variants_that_are_written_step_by_step(make, path):
@@ -312,6 +314,13 @@ def test_what_cannot_be_exported(function, axes, message, path):
     with pytest.raises(ValueError, match=message):
         io.onnx.save(Model(function), path, x, axes=axes)
     assert not path.exists()
+
+
+def test_a_state_that_is_kept_inside(path):
+    model = nn.Sequential(nn.Stateful(nn.GRU(3, 4), return_state=False))
+    with pytest.raises(ValueError, match="0 is a Stateful, which keeps its state inside: export the layer in it"):
+        io.onnx.save(model, path, floats(5, 2, 3))
+    assert model[0].memory.state_dict() == {}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from ... import backend
+from ... import backend, nn
 from ...graph import Place, Value, no_grad, recording
 from ...nn import Module
 from ...tensor import as_tensor
@@ -52,6 +52,12 @@ class Run:
 
     def __init__(self, model: Module, given: tuple, options: dict[str, Any], whole: Callable[[Module], bool]) -> None:
         self.calls: dict[Value, tuple[Call, int]] = {}
+        for path, module in model.modules():
+            if isinstance(module, nn.Stateful):
+                raise ValueError(
+                    f"io.onnx.save: {path or 'the model'} is a Stateful, which keeps its state inside: "
+                    "export the layer in it, with the state as an input and an output"
+                )
         given, options = mapped(_leaf, (given, options))
         self.inputs = dict(named_inputs(model, given, options))
         with _inference(model), self._watched(model, whole), recording(), no_grad():
