@@ -121,6 +121,19 @@ def test_a_schedule_goes_on_from_its_state(case):
     assert second.lr == first.lr
 
 
+def test_a_schedule_shows_its_options_not_where_it_stands():
+    optimizer = ours()
+    plateau = optim.ReduceLROnPlateau(optimizer, patience=3)
+    chain = optim.SequentialLR(optimizer, [optim.LinearWarmup(optimizer, 2, 0.5), optim.StepLR(optimizer, 3)], [2])
+    before = repr(plateau), repr(chain)
+    for _ in range(5):
+        plateau.step(1.0)
+        chain.step()
+    assert (repr(plateau), repr(chain)) == before
+    parts = "[LinearWarmup(total_iters=2, start_factor=0.5), StepLR(step_size=3, gamma=0.1)]"
+    assert before[1] == f"SequentialLR(schedulers={parts}, milestones=[2])"
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

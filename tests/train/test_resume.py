@@ -229,6 +229,30 @@ def test_batches_of_an_iterable_without_a_state(path, tmp_path):
     assert all(np.array_equal(found[0][name], expected[0][name]) for name in expected[0]) and found[1:] == expected[1:]
 
 
+@pytest.mark.parametrize("step", [2, 5, 9])
+def test_buckets_a_plateau_and_padding(path, tmp_path, step):
+    rng = np.random.default_rng(2)
+    sequences = [rng.integers(0, 5, rng.integers(1, 9)) for _ in range(30)]
+
+    def run(path, *callbacks, seed=0):
+        tr.manual_seed(seed)
+        layer = nn.GRU(3, 4, return_state=False)
+        model = nn.Sequential(nn.Embedding(5, 3), nn.Dropout(0.2), layer, nn.Linear(4, 5))
+        optimizer = optim.RMSprop(model.parameters(), lr=0.01)
+        schedule = optim.ReduceLROnPlateau(optimizer, patience=0, factor=0.5, threshold=0.5)
+        trainer = tr.Trainer(model, nn.cross_entropy, optimizer, metrics=["perplexity"], schedule=schedule)
+        batches = tr.data.BucketBatches(sequences, sequences, batch_size=6, boundaries=[4], shuffle=True, seed=3)
+        saving = tr.train.Checkpoint(path, every_steps=2, resume=True)
+        history = trainer.fit(batches, epochs=3, callbacks=[*callbacks, saving])
+        return model.state_dict(), history.history, history.steps
+
+    weights, *records = run(tmp_path / "other.safetensors")
+    assert len(set(records[0]["lr"])) > 1
+    run(path, Press(step))
+    others, *found = run(path, seed=99)
+    assert found == records and all(np.array_equal(others[name], weights[name]) for name in weights)
+
+
 def test_the_random_generator_goes_on(path):
     train(path)
     after = tr.randn(3).tolist()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .optimizer import Optimizer, number
+from .schedules import described
 
 
 class ReduceLROnPlateau:
@@ -101,5 +102,4 @@ class ReduceLROnPlateau:
         self.num_bad_epochs, self.cooldown_counter = int(state["num_bad_epochs"]), int(state["cooldown_counter"])
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{k}={v}" for k, v in vars(self).items() if isinstance(v, (int, float, str)))
-        return f"ReduceLROnPlateau({options})"
+        return described(self)

@@ -62,8 +62,13 @@ class Schedule:
         self.t, self.base_lr = int(state["t"]), float(state["base_lr"])
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{k}={v}" for k, v in vars(self).items() if isinstance(v, (int, float, str)) and k != "t")
-        return f"{type(self).__name__}({options})"
+        return described(self)
+
+
+def described(schedule: Any) -> str:
+    """A schedule with its options, not with where it stands."""
+    options = {name: value for name, value in vars(schedule).items() if name not in ("optimizer", *schedule.state_dict())}
+    return f"{type(schedule).__name__}({', '.join(f'{name}={value}' for name, value in options.items() if not callable(value))})"
 
 
 class StepLR(Schedule):
