@@ -149,6 +149,27 @@ def test_large_scores_neither_overflow_nor_hide_behind_padding():
     assert weights.numpy().tolist() == [[0.0, 0.0, 1.0]]
 
 
+class Scaled(nn.Attention):
+    """A user's own score (Vaswani et al. 2017)."""
+
+    query_size = key_size = Q
+
+    def project(self, keys):
+        return tr.transpose(keys, axes=(0, 2, 1)) / Q**0.5
+
+    def score(self, queries, keys):
+        return queries @ keys
+
+
+def test_a_score_of_ones_own():
+    rng = np.random.default_rng(0)
+    queries, keys = rng.normal(size=(T, N, Q)), rng.normal(size=(S, N, Q))
+    own, dot = Scaled(), nn.DotAttention(Q)
+    found, expected = own(queries, own.memory(keys, lengths=LENGTHS)), dot(queries / 2, dot.memory(keys, lengths=LENGTHS))
+    for a, b in zip(found, expected):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
+
+
 def test_keys_are_projected_once():
     attention, queries, keys, values = setting("additive")
     memory = attention.memory(values, keys)

@@ -209,6 +209,36 @@ def test_a_bridge_takes_all_parts_layers_and_directions():
     assert [part.shape for part in made] == [(N, 5), (N, 6)]
 
 
+def test_any_layer_reads():
+    """A stack of layers, whose state is nested, and which runs both ways; in float64, alone and padded."""
+    tr.manual_seed(0)
+    layer = nn.Stack(nn.GRUCell(D, D), nn.Residual(nn.LSTMCell(D, D)), nn.LSTM(D, H, bidirectional=True))
+    bridge = nn.Bridge(D + 2 * D + 2 * 2 * H, H)
+    model = nn.Seq2Seq(nn.Encoder(nn.Embedding(V, D), layer), model_of("Bahdanau").decoder, bridge).to(dtype="float64")
+    source, target = batch()
+    logits = model(source, target, lengths=LENGTHS).numpy()
+    for n, length in enumerate(LENGTHS):
+        alone = model(source[:length, n : n + 1], target[:, n : n + 1]).numpy()
+        np.testing.assert_allclose(logits[:, n : n + 1], alone, rtol=1e-9, atol=1e-12)
+
+
+def test_the_cell_begins_once_for_each_sequence():
+    begun = []
+
+    class Masked(nn.GRUCell):
+        def begin(self, x, state):
+            begun.append((x.shape, state.shape))
+            return self.forward
+
+    model = model_of("Luong, GRU")
+    source, target = batch()
+    expected = model(source, target).numpy()
+    old, model.decoder.cell = model.decoder.cell, Masked(D + 5, H).to(dtype="float64")
+    model.decoder.cell.load_state_dict(old.state_dict())
+    np.testing.assert_array_equal(model(source, target).numpy(), expected)
+    assert begun == [((N, D + 5), (N, H))]
+
+
 def test_a_state_that_does_not_fit_is_explained():
     encoder = nn.Encoder(nn.Embedding(V, D), nn.LSTM(D, H))
     model = nn.Seq2Seq(encoder, luong(cell=nn.GRUCell).decoder)

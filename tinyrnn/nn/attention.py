@@ -26,8 +26,9 @@ class Memory(NamedTuple):
 class Attention(Module):
     """What attentions have in common: all but the score.
 
-        αₜⱼ = exp(score(qₜ, kⱼ)) / Σₖ exp(score(qₜ, kₖ))        how much the query at step t looks at place j
-        cₜ  = Σⱼ αₜⱼ vⱼ                                         what it gets: the context
+        eₜⱼ = score(qₜ, kⱼ)              how well the key of place j fits the query at step t
+        αₜⱼ = exp(eₜⱼ) / Σᵢ exp(eₜᵢ)     how much the query looks there
+        contextₜ = Σⱼ αₜⱼ vⱼ             what it gets
 
     Of a padded place α is exactly 0, and neither its key nor its value is looked at, be it NaN.  A sequence of length 0 gives
     weights and a context of 0.
@@ -112,11 +113,9 @@ class Attention(Module):
                 f"{(memory.values.shape[0], self.query_size)}, or (T, N, query_size)"
             )
         alone = query.ndim == 2
-        scores = self.score(expand_dims(query, 1) if alone else transpose(query, axes=(1, 0, 2)), memory.keys)
-        if memory.valid is None:
-            weights = softmax(scores)
-        else:  # the second time for sequences of length 0
-            weights = where(memory.valid, softmax(where(memory.valid, scores, MASKED)), 0)
+        (e,) = named(e=self.score(expand_dims(query, 1) if alone else transpose(query, axes=(1, 0, 2)), memory.keys))
+        valid = memory.valid  # asked again after the softmax, for sequences of length 0
+        weights = softmax(e) if valid is None else where(valid, softmax(where(valid, e, MASKED)), 0)
         weights, context = named(α=weights, context=weights @ memory.values)
         if alone:
             return squeeze(context, 1), squeeze(weights, 1)
