@@ -3,14 +3,14 @@
     python long_sequence.py WAY T
 
 An nn.RNN(8, 8) reads one sequence of T steps, which comes out of a generator; the loss is mean(y²).  WAY is one of `WAYS`, or
-"whole": the sequence in one piece.  The output is the greatest memory of the process, in MiB, and the seconds it took.
+"whole": the sequence in one piece.  The output is the greatest memory of the process, in MiB, and its seconds of the processor.
 """
 
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 
@@ -53,6 +53,5 @@ def greatest_memory() -> float:
 
 
 if __name__ == "__main__":
-    start = perf_counter()
     learn(sys.argv[1], int(sys.argv[2]))
-    print(greatest_memory(), perf_counter() - start)
+    print(greatest_memory(), process_time())

@@ -15,7 +15,7 @@ MOST = {"whole": 100_000}  # a million steps in one piece would need some 3 GB
 
 
 def measured(way: str, steps: int) -> tuple[float, float]:
-    """The greatest memory in MiB, and the seconds."""
+    """The greatest memory in MiB, and the seconds of the processor."""
     script = str(Path(__file__).with_name("long_sequence.py"))
     done = subprocess.run([sys.executable, script, way, str(steps)], capture_output=True, text=True, check=True)
     memory, seconds = map(float, done.stdout.split())
@@ -26,7 +26,7 @@ def test_long_sequences(report):
     found = {(way, T): measured(way, T) for way in WAYS for T in LENGTHS if MOST.get(way, T) >= T}
     rows = [
         "**A sequence of T steps**, one `nn.RNN(8, 8)`, one sequence, loss mean(y²), the input out of a generator: the greatest "
-        "memory of the whole process, Python and NumPy included, in MiB, and seconds.\n",
+        "memory of the whole process, Python and NumPy included, in MiB, and its seconds of the processor.\n",
         "| T | " + " | ".join(f"{text}, MiB | s" for text in WAYS.values()) + " |",
         "|--:|" + "--:|--:|" * len(WAYS),
     ]
