@@ -5,7 +5,8 @@
     python demos/compare_cells.py --quick                    short sequences, small networks, for a try
 
 Each network learns from the same batches, from several seeds.  The demo prints what each has: parameters, speed, the loss
-that it reaches on sequences it has not seen, and how fast gradients fade in it before and after.  In --out it leaves
+that it reaches on sequences it has not seen, and how much of an error at the last step is left at the first one, before and
+after.  In --out it leaves
 
     learning.png         the loss on unseen sequences over the steps of training: the median of the seeds, and their range
     gradient_flow.png    how much the last answer depends on each step before it, in the untrained and the trained networks
@@ -139,8 +140,8 @@ class Comparison:
     def row(self) -> list[str]:
         """For the table."""
         losses = ", ".join(f"{curve[-1]:.2g}" for curve in self.curves)
-        kept = [f"{median(flow.error[0] / flow.error[-1] for flow in flows):.0e}" for flows in (self.before, self.after)]
-        return [self.name, f"{self.parameters:,}", f"{median(self.speeds):.0f}", losses, *kept]
+        left = [f"{median(flow.error[0] / flow.error[-1] for flow in flows):.0e}" for flows in (self.before, self.after)]
+        return [self.name, f"{self.parameters:,}", f"{median(self.speeds):.0f}", losses, *left]
 
 
 def flow_of(network: Network, x: np.ndarray) -> bptt.TrackFlow:
@@ -176,7 +177,7 @@ def compare(cell: str, task: Task, length: int, hidden: int, steps: int, seeds: 
 def table(comparisons: list[Comparison], measure: str) -> str:
     """A row for each cell."""
     rows = [
-        ["cell", "parameters", "steps/s", f"{measure}, each seed", "kept before", "and after"],
+        ["cell", "parameters", "steps/s", f"{measure}, each seed", "left before", "and after"],
         *(c.row() for c in comparisons),
     ]
     widths = [max(map(len, column)) for column in zip(*rows)]
@@ -208,7 +209,7 @@ def draw_flow(comparisons: list[Comparison], path: Path) -> None:
     for ax, when in zip(figure.subplots(1, 2, sharey=True), ("before", "after")):
         plots.gradient_norms({c.name: getattr(c, when)[0] for c in comparisons}, of="error", ax=ax)
         ax.set_title(f"{when} training")
-        ax.set_ylabel("norm of ∂ last answer / ∂ state$_t$")
+        ax.set_ylabel("norm of ∂ last answer / ∂ state$_t$" if when == "before" else "")
     figure.savefig(path, dpi=120)
 
 
