@@ -24,4 +24,5 @@ BUDGETS = {
     ("parity", "GRU"): Budget(32, 400, 64, 0.02, "99 % of sequences right"),
     ("sine", "LSTM"): Budget(32, 1000, 64, 0.02, "mse < 0.001"),
     ("copying", "LSTM"): Budget(64, 4500, 64, 0.02, "99 % of symbols right"),
+    ("reversal", "GRU, attention"): Budget(64, 1600, 64, 0.003, "99 % of words right"),
 }

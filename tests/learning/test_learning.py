@@ -3,6 +3,8 @@
 Every batch is drawn anew, and so are the sequences on which the trained network is judged.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from tinyrnn import nn
 
 from . import tasks
 from .budgets import BUDGETS, SEEDS
-from .training import Reader, predict, train
+from .training import Reader, encoder_decoder, predict, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("seed", SEEDS)]
 UNSEEN = 1000  # sequences to be judged on
@@ -73,3 +75,21 @@ def test_copying(seed, report):
     loss = nn.cross_entropy(scores, y).item()
     report("copying", "LSTM", f"{right:.1%} ({loss:.4f} nats)")
     assert right >= 0.99 and loss < 0.03
+
+
+def test_reversal(seed, report):
+    rng, budget = seeded(seed), BUDGETS["reversal", "GRU, attention"]
+    model = encoder_decoder(tasks.END + 1 + tasks.LETTERS, budget.hidden)
+
+    def draw(_):
+        source, lengths, target = tasks.reversal(rng, budget.batch)
+        before = np.concatenate([np.full((1, budget.batch), tasks.START), target[:-1]])
+        return (source, before), target, lengths
+
+    train(model, partial(nn.cross_entropy, ignore_index=tasks.PAD), draw, budget)
+    source, lengths, target = tasks.reversal(rng, UNSEEN)
+    written = model.generate(source, start=tasks.START, end=tasks.END, max_length=len(target), lengths=lengths)
+    exact = written.sequences.numpy() == np.where(target == tasks.PAD, tasks.END, target)[: len(written.sequences)]
+    right = exact.all(axis=0).mean()
+    report("reversal", "GRU, attention", f"{right:.1%}")
+    assert right >= 0.99
