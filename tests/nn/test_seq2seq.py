@@ -249,6 +249,20 @@ def test_a_state_that_does_not_fit_is_explained():
         nn.Seq2Seq(both_ways, luong().decoder)(*batch())
 
 
+def test_what_is_missing_is_named():
+    model = model_of("Luong, dot")
+    source, target = batch()
+    with pytest.raises(ValueError, match=r"the symbols have shape \(0, 3\), expected \(T, N\)"):
+        model(source, target[:0])
+    with pytest.raises(ValueError, match=r"the symbols have shape \(4,\), expected \(T, N\)"):
+        model(source, target[:, 0])
+    with pytest.raises(ValueError, match="there is no memory to look at"):
+        model.decoder(target, model.encode(source)[0])
+    model.encoder = nn.Encoder(nn.Embedding(V, D), nn.LSTM(D, H, return_state=False))
+    with pytest.raises(TypeError, match=r"must return \(y, state\): make its layer with return_state=True"):
+        model(source, target)
+
+
 # -- decoding ----------------------------------------
 
 

@@ -27,8 +27,8 @@ class Decoder(Module):
     """Writes from a state alone (Sutskever, Vinyals & Le 2014).
 
         sₜ = cell(E yₜ₋₁, sₜ₋₁)
-        oₜ = hₜ                             the first part of sₜ
-        logitsₜ = oₜ W + b                  how much speaks for each symbol as yₜ
+        outputₜ = hₜ                        the first part of sₜ
+        logitsₜ = outputₜ W + b             how much speaks for each symbol as yₜ
 
     Parameters
     ----------
@@ -78,8 +78,21 @@ class Decoder(Module):
             After the last step.
         weights : Tensor, (T, N, S), or None
             Of attention, if there is one.
+
+        Raises
+        ------
+        ValueError
+            If there are no symbols, or nothing to look at, or the probability is none.
         """
-        xs = unstack(self.embedding(symbols))
+        embedded = self.embedding(symbols)
+        if embedded.ndim != 3 or not len(embedded):
+            raise ValueError(
+                f"{type(self).__name__}: the symbols have shape {tuple(embedded.shape[:-1])}, expected (T, N), steps and "
+                "sequences, with T from 1"
+            )
+        if self.attention is not None and memory is None:
+            raise ValueError(f"{type(self).__name__}: there is no memory to look at: make one with attention.memory(y, …)")
+        xs = unstack(embedded)
         state, cell = self.complete(state, xs[0]), _BegunAtFirst(self.cell)
         own = _coins(sampling, len(xs), xs[0])
         outputs: list = []
@@ -113,10 +126,10 @@ class Decoder(Module):
 class BahdanauDecoder(Decoder):
     """Looks at the source before each step (Bahdanau, Cho & Bengio 2015).
 
-        cₜ, αₜ = attention(hₜ₋₁, memory)
-        sₜ = cell([E yₜ₋₁, cₜ], sₜ₋₁)
-        oₜ = [hₜ, E yₜ₋₁, cₜ]
-        logitsₜ = oₜ W + b
+        contextₜ, αₜ = attention(hₜ₋₁, memory)
+        sₜ = cell([E yₜ₋₁, contextₜ], sₜ₋₁)
+        outputₜ = [hₜ, E yₜ₋₁, contextₜ]
+        logitsₜ = outputₜ W + b
 
     (In place of the last line the paper has a layer of maxout units.)
 
@@ -157,10 +170,10 @@ class BahdanauDecoder(Decoder):
 class LuongDecoder(Decoder):
     """Looks at the source after each step, and remembers what it saw (Luong, Pham & Manning 2015, with input feeding).
 
-        sₜ = cell([E yₜ₋₁, oₜ₋₁], sₜ₋₁)
-        cₜ, αₜ = attention(hₜ, memory)
-        oₜ = tanh([hₜ, cₜ] W_c + b_c)
-        logitsₜ = oₜ W + b
+        sₜ = cell([E yₜ₋₁, outputₜ₋₁], sₜ₋₁)
+        contextₜ, αₜ = attention(hₜ, memory)
+        outputₜ = tanh([hₜ, contextₜ] W_c + b_c)
+        logitsₜ = outputₜ W + b
 
     Parameters
     ----------

@@ -150,7 +150,10 @@ class Seq2Seq(Module):
 
     def encode(self, source: Any, lengths: Any = None) -> tuple[DecoderState, Memory | None]:
         """What the decoder begins with, and what it looks at."""
-        y, state = self.encoder(source, lengths=lengths)
+        read = self.encoder(source, lengths=lengths)
+        if not isinstance(read, tuple):
+            raise TypeError("Seq2Seq: the encoder must return (y, state): make its layer with return_state=True")
+        y, state = read
         attention = self.decoder.attention
         memory = None if attention is None else attention.memory(y, lengths=lengths)
         if self.bridge is not None:
