@@ -215,6 +215,16 @@ def test_a_cell_of_ones_own_with_lengths(path):
     agree(path, model, *calls, axes={"x": (None, "N"), "lengths": ("N",)})
 
 
+def test_an_encoder_decoder_with_attention(path):
+    """Teacher-forced: the decoder step by step, the encoder as one operator with its time axis free."""
+    decoder = nn.BahdanauDecoder(nn.Embedding(9, 3), nn.GRUCell(3 + 8, 4), nn.Linear(15, 9), nn.AdditiveAttention(4, 8, 5))
+    encoder = nn.Encoder(nn.Embedding(7, 3), nn.GRU(3, 4, bidirectional=True))
+    model = shaken(nn.Seq2Seq(encoder, decoder, nn.Bridge(8, 4)))
+    calls = [((RNG.integers(7, size=(s, n)), RNG.integers(9, size=(4, n))), {}) for s, n in ((6, 2), (3, 3))]
+    agree(path, model, *calls, axes={"source": ("S", "N"), "target": (None, "N")})
+    assert operators(path).count("GRU") == 1 and operators(path).count("Softmax") == 4
+
+
 class Everything(nn.Module):
     """Every primitive of the forward pass."""
 

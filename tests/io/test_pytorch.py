@@ -112,6 +112,8 @@ def test_to_the_default_device_and_from_a_gpu(fake_cupy):
         (lambda: io.from_torch(torch.nn.Linear(3, 4).bfloat16()), TypeError, r"dtype torch.bfloat16, .* module.float\(\)"),
         (lambda: io.to_torch(nn.GRU(3, 4, reset_after=False)), ValueError, "reset_after=False"),
         (lambda: io.to_torch(nn.RNN(3, 4, bidirectional=True, merge_mode="sum")), ValueError, "merge_mode='sum'"),
+        (lambda: io.to_torch(nn.RNN(3, 4, return_sequences=False)), ValueError, "RNN has return_sequences=False, but"),
+        (lambda: io.to_torch(nn.GRU(3, 4, return_state=False)), ValueError, "GRU has return_state=False, .*: set it to True"),
         (lambda: io.to_torch(nn.Dropout()), TypeError, "expected nn.RNN, LSTM, .* not Dropout"),
     ],
 )

@@ -79,7 +79,8 @@ def to_torch(layer: nn.Module) -> Any:
     TypeError
         If it is another module.
     ValueError
-        If it is a GRU with ``reset_after=False``, or a layer with a `merge_mode`, which PyTorch does not have.
+        If it is a GRU with ``reset_after=False``, a layer with a `merge_mode`, or one that does not return all
+        of (y, state): PyTorch does not have these.
     ImportError
         If PyTorch is not installed.
 
@@ -132,6 +133,12 @@ def _recurrent_from(torch: Any, module: Any) -> tuple[nn.Module, dict[str, numpy
 
 def _recurrent_to(torch: Any, layer: Any) -> tuple[Any, dict[str, numpy.ndarray]]:
     """A module of PyTorch like this layer, and its weights by PyTorch's names."""
+    for option in ("return_sequences", "return_state"):
+        if not getattr(layer, option):
+            raise ValueError(
+                f"io.to_torch: {type(layer).__name__} has {option}=False, but PyTorch always returns both: set it to True, "
+                "and pick out of the result what you need"
+            )
     options = {name: getattr(layer, name) for name in ("bias", "bidirectional", "batch_first")}
     options["dropout"] = layer.between.rate
     kind = next(kind for kind in ("RNN", "LSTM", "GRU") if isinstance(layer, getattr(nn, kind)))
