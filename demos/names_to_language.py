@@ -33,7 +33,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the matrices are small; read wh
 import numpy as np
 
 import tinyrnn as tr
-from tinyrnn import data, nn, optim
+from tinyrnn import backend, data, nn, optim
 
 LANGUAGES = {  # relatives side by side
     **{"is_IS": "Icelandic", "da_DK": "Danish", "sv_SE": "Swedish", "de_DE": "German", "nl_NL": "Dutch", "en_GB": "English"},
@@ -163,7 +163,8 @@ class Reader:
         codes, lengths = self.letters.encode_batch(names)
         self.model.eval()
         with tr.no_grad():
-            return tr.log_softmax(self.model(codes, lengths=lengths)).numpy()
+            scores = self.model(tr.tensor(codes, device=backend.default_device()), lengths=lengths)
+            return tr.log_softmax(scores).numpy()
 
 
 # -- what came of it ---------------------------------------------------------------------------------------------

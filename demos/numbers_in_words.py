@@ -28,7 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the matrices are small; read wh
 import numpy as np
 
 import tinyrnn as tr
-from tinyrnn import data, nn, optim, plots
+from tinyrnn import backend, data, nn, optim, plots
 
 SETTINGS = {
     **{"below": 100_000, "train": 4_000, "validation": 200, "test": 1_000},  # numbers
@@ -106,7 +106,7 @@ class Translator:
         options = {"start": self.target.begin, "end": self.target.end, "lengths": lengths, "max_length": 100}
         self.model.eval()
         search = partial(self.model.beam_search, width=beam) if beam > 1 else self.model.generate
-        found = search(letters, **options)
+        found = search(tr.tensor(letters, device=backend.default_device()), **options)
         return [self.target.letters.decode(column) for column in found.sequences.numpy().T], found.attention_scores.numpy()
 
     def right(self, numbers: np.ndarray, beam: int = 1) -> float:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tinyrnn as tr
+
 SOURCE = Path(__file__).resolve().parents[2] / "demos" / "names_to_language.py"
 
 for package in ("faker", "matplotlib", "tqdm"):
@@ -76,6 +78,15 @@ def test_confusion_divides_the_names_of_each_language(demo, monkeypatch):
     test = demo.Names(["a", "b", "c"], np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]))
     shares = demo.confusion(test, np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
     assert np.allclose(shares, [[1, 0], [1 / 3, 2 / 3]])
+
+
+def test_it_reads_names_where_its_weights_are(demo, fake_cupy):
+    tr.use("cuda")
+    train = demo.Names(["ab", "ba", "a"], np.eye(len(demo.LANGUAGES), dtype="float32")[:3])
+    reader = demo.Reader(train, embedding=3, hidden=4)
+    history = reader.fit(train, train, epochs=1, seed=0)
+    assert np.isfinite(history["val_loss"]).all()
+    assert np.allclose(np.exp(reader.scores(["ab", "xyz"])).sum(axis=1), 1, atol=1e-6)
 
 
 @pytest.mark.parametrize(("options", "message"), [(["--seed", "-1"], "whole number from 0"), (["--names"], "at least one")])

@@ -64,6 +64,17 @@ def test_what_is_read_and_what_is_written(demo):
     assert [mask[i] for i in order] == [14, 5, 5] and [lengths[i] for i in order] == [10, 5, 4]
 
 
+@pytest.mark.parametrize("beam", [1, 3])
+def test_it_translates_where_its_weights_are(demo, fake_cupy, beam):
+    tr.use("cuda")
+    tr.manual_seed(0)
+    numbers = np.array([21, 3, 0])
+    translator = demo.Translator(demo.Language("en", numbers), demo.Language("de", numbers), embedding=4, hidden=6)
+    texts, weights = translator.translate(numbers, beam)
+    assert len(texts) == 3 and weights.shape[1:] == (3, len("twenty-one"))
+    assert np.allclose(weights.sum(axis=-1), 1, atol=1e-5)
+
+
 def test_right_means_every_letter(demo, monkeypatch):
     numbers = np.arange(4)
     translator = demo.Translator(demo.Language("en", numbers), demo.Language("de", numbers), embedding=4, hidden=6)
