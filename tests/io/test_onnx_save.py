@@ -100,6 +100,19 @@ def test_initial_states(kind, path):
     assert [value.name for value in onnx.load(path).graph.input] == ["x", *names]
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU])
+def test_a_sequence_of_length_0(kind, path):
+    """Where onnxruntime differs: it forgets the initial state."""
+    model, x, state, lengths = kind(3, 4), floats(5, 2, 3), np.ones((1, 2, 4), "float32"), np.array([5, 0])
+    io.onnx.save(model, path, x, state, lengths=[5, 1])
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    theirs = session.run(None, {"x": x, "state": state, "lengths": lengths})
+    ours = model(x, state, lengths=lengths)
+    np.testing.assert_allclose(theirs[0], ours[0].numpy(), atol=1e-6)
+    np.testing.assert_allclose(theirs[1][:, 0], ours[1][:, 0].numpy(), atol=1e-6)
+    assert (theirs[1][:, 1] == 0).all() and (ours[1][:, 1].numpy() == 1).all()
+
+
 def test_layers_of_layers(path):
     both = nn.Bidirectional(nn.GRUCell(3, 4), nn.Recurrent(nn.LSTMCell(3, 4)), merge_mode="ave")
     model = shaken(nn.Stack(both, nn.Bidirectional(nn.RNN(4, 5), nn.RNN(4, 5)), nn.Recurrent(nn.LSTMCell(10, 2), reverse=True)))

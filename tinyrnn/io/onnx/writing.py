@@ -62,7 +62,8 @@ def save(
     -----
     The file has opset 17 and IR version 8, of 2022.  Only what is recorded can be exported: numbers that Python, NumPy or a
     random generator computed on the way are noticed, because the model runs once more with other numbers and longer axes, and
-    refused.  A softmax becomes ONNX's, which gives NaN for a row of −∞, where ours gives 0.
+    refused.  A softmax becomes ONNX's, which gives NaN for a row of −∞, where ours gives 0; and of a sequence of length 0
+    onnxruntime gives a final state of 0, where ours is the initial one.
 
     Examples
     --------
