@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the matrices are small; read when NumPy is imported
 
@@ -107,17 +107,17 @@ class Network(nn.Module):
 
 
 class Clock(tr.train.Callback):
-    """When each step was done; and a bar that shows it."""
+    """When each step was done, by the clock of the processor, so that other work does not count; and a bar that shows it."""
 
     def __init__(self, bar) -> None:
-        self.bar, self.times = bar, [perf_counter()]
+        self.bar, self.times = bar, [process_time()]
 
     def on_step_end(self, run) -> None:
-        self.times.append(perf_counter())
+        self.times.append(process_time())
         self.bar.update()
 
     def steps_per_second(self) -> float:
-        """Of the median step, for other work on the machine disturbs some."""
+        """Of the median step, for some have an evaluation after them."""
         return 1 / median(np.diff(self.times).tolist())
 
 
@@ -128,7 +128,7 @@ class Comparison:
     name: str
     parameters: int = 0
     curves: list[list[float]] = field(default_factory=list)  # the loss on unseen sequences
-    speeds: list[float] = field(default_factory=list)  # steps of training in a second
+    speeds: list[float] = field(default_factory=list)  # steps of training in a second of the processor
     before: list[bptt.TrackFlow] = field(default_factory=list)  # gradients in the untrained network
     after: list[bptt.TrackFlow] = field(default_factory=list)  # … and in the trained one
 
