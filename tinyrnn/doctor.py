@@ -17,6 +17,8 @@ OPTIONAL = (
     ("matplotlib", "plots", 'pip install "tinyrnn[plots]"'),
     ("safetensors", "saved models", 'pip install "tinyrnn[io]"'),
     ("torch", "models from and to PyTorch", "pip install torch"),
+    ("keras", "models from and to Keras", 'pip install "tinyrnn[keras]"'),
+    ("onnx", "models from and to ONNX", 'pip install "tinyrnn[onnx]"'),
 )
 
 
