@@ -81,7 +81,7 @@ binary_accuracy = Metric("binary_accuracy", _share_of_right_answers)
 """How often yes or no is right; scores and targets as of `nn.binary_cross_entropy`."""
 
 perplexity = Metric("perplexity", losses.cross_entropy, lambda nats: math.exp(min(nats, 700.0)))
-"""e to the cross-entropy: among how many equally likely classes the model is in doubt."""
+"""e to the cross-entropy, that is, among how many equally likely classes the model is in doubt."""
 
 bits_per_character = Metric("bits_per_character", losses.cross_entropy, lambda nats: nats / math.log(2))
 """The cross-entropy in bits."""
