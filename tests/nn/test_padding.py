@@ -129,3 +129,15 @@ def test_a_batch_of_no_steps_is_refused(name):
     kind = type(LAYERS[name]()).__name__
     with pytest.raises(ValueError, match=rf"{kind}: the sequence has no steps: x has shape \(0, 2, 3\)"):
         LAYERS[name]()(np.ones((0, 2, 3), "float32"))
+
+
+@EVERY
+def test_a_batch_that_pytorch_has_packed_is_refused_with_the_way_out(name):
+    torch = pytest.importorskip("torch", reason="it packs them: pip install torch")
+    packed = torch.nn.utils.rnn.pack_sequence([torch.ones(2, 3), torch.ones(5, 3)], enforce_sorted=False)
+    layer = LAYERS[name]()
+    with pytest.raises(TypeError, match="packed batch, expected a padded one: .*pad_packed_sequence"):
+        layer(packed)
+    x, lengths = torch.nn.utils.rnn.pad_packed_sequence(packed)
+    y, _ = layer(x.numpy(), lengths=lengths.numpy())
+    assert (y.numpy()[2:, 0] == 0).all() and (y.numpy()[4, 1] != 0).any()

@@ -139,8 +139,13 @@ def refuse_backwards(what: str, layer: Module) -> None:
 
 def _check_input(layer: Module, given: Any, input_size: int | None, batch_first: bool) -> Tensor:
     """The sequence as a Tensor, time first, once its shape and dtype are known to fit."""
-    xs = as_input(layer, given)
     kind = type(layer).__name__
+    if hasattr(given, "batch_sizes"):  # PyTorch's PackedSequence
+        raise TypeError(
+            f"{kind}: x is a packed batch, expected a padded one: unpack it, x, lengths = "
+            "torch.nn.utils.rnn.pad_packed_sequence(x), and call layer(x.numpy(), lengths=lengths.numpy())"
+        )
+    xs = as_input(layer, given)
     axes = "(N, T, I)" if batch_first else "(T, N, I)"
     if xs.ndim != 3:
         raise ValueError(
