@@ -136,7 +136,7 @@ def test_a_batch_that_pytorch_has_packed_is_refused_with_the_way_out(name):
     torch = pytest.importorskip("torch", reason="it packs them: pip install torch")
     packed = torch.nn.utils.rnn.pack_sequence([torch.ones(2, 3), torch.ones(5, 3)], enforce_sorted=False)
     layer = LAYERS[name]()
-    with pytest.raises(TypeError, match="packed batch, expected a padded one: .*pad_packed_sequence"):
+    with pytest.raises(TypeError, match=r"packed batch, expected a padded one: .*pad_packed_sequence"):
         layer(packed)
     x, lengths = torch.nn.utils.rnn.pad_packed_sequence(packed)
     y, _ = layer(x.numpy(), lengths=lengths.numpy())

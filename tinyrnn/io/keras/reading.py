@@ -105,7 +105,7 @@ class _Options:
 
 HINTS = {
     "mask_zero": ": set it to False, and give the layers over time lengths=",
-    "stateful": ": set it to False, and hand the state on, y, state = layer(x, state)",
+    "stateful": ": set it to False, and put nn.Stateful around the layer",
     "go_backwards": ": set it to False, and make nn.Recurrent(cell, reverse=True) with its weights",
     "dropout": ": set it to 0, and put nn.Dropout before the layer, or a wrapper around its cell",
     "recurrent_dropout": ": set it to 0, and put a wrapper around the cell",
