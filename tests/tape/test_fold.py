@@ -63,11 +63,11 @@ def body(operation):
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
 @pytest.mark.parametrize("name", sorted(ALL.keys() - GROWING - VARYING))
-def test_graphs_of_one_network_have_the_same_bodies_at_every_length(name, backward):
+def test_graphs_of_one_network_have_the_same_bodies_in_the_same_order_at_every_length(name, backward):
     bodies = []
     for steps in (8, 9, 14):
         loops = recorded(name, steps, backward).fold().loops
-        bodies.append([sorted((body(o) for o in loop.body), key=repr) for loop in loops])
+        bodies.append([[body(o) for o in loop.body] for loop in loops])
     if "odd" in name or "halfway" in name or name == "truncated once":  # the same but for where the odd step is
         assert [len(b) for b in bodies[0]] == [len(b) for b in bodies[1]] == [len(b) for b in bodies[2]]
     else:

@@ -200,9 +200,11 @@ class _Folding:
 
     def assemble(self) -> dict[int | Node, Operation]:
         """An operation for each team, by its key, and for each node outside; with all their wires."""
+        middles = self._middles()
         made: list[tuple[int, int | Node, Operation]] = []
         for key, team in self.teams.items():
-            made.append((team.model.index, key, _operation(team.model, team.attrs, team.shape, team.run, team.nodes)))
+            model = team.nearest(middles[team.run])  # of all at one step, so that they stand in the order of that step
+            made.append((model.index, key, _operation(model, team.attrs, team.shape, team.run, team.nodes)))
         for node in self.graph.nodes:
             if self.homes[node.index][0] == OUTSIDE:
                 made.append((node.index, node, _operation(node, node.attrs, node.shape, None, {None: node})))
@@ -218,6 +220,13 @@ class _Folding:
             else:
                 operation.wires = self._wires(self.teams[team_or_node])
         return self.operations
+
+    def _middles(self) -> dict[Any, int]:
+        """The step in the middle of each run, where no end of the sequence is near."""
+        steps: dict[Any, set[int]] = {}
+        for team in self.teams.values():
+            steps.setdefault(team.run, set()).update(team.nodes)
+        return {run: sorted(of_run)[len(of_run) // 2] for run, of_run in steps.items()}
 
     def _home(self, node: Node | None) -> Operation | None:
         if node is None:

@@ -60,6 +60,10 @@ class Team:
         steps = sorted(self.nodes)
         return self.nodes[steps[len(steps) // 2]]
 
+    def nearest(self, step: int) -> Node:
+        """The node at this step, or at the one nearest to it."""
+        return self.nodes[min(self.nodes, key=lambda own: (abs(own - step), own))]
+
     @property
     def summed(self) -> bool:
         return is_sum(self.model)
