@@ -317,3 +317,31 @@ def test_the_trainer_takes_source_and_target():
     history = trainer.fit((source, read), target, lengths=lengths, epochs=15, batch_size=20)
     assert history["loss"][-1] < 0.5 * history["loss"][0]
     assert trainer.predict((source, read), lengths=lengths).shape == (4, 60, W)
+
+
+def test_scheduled_sampling_is_resumed_bit_for_bit(tmp_path):
+    class Sampling(tr.train.Callback):
+        def on_fit_begin(self, run):
+            run.model.sampling = 0.3 * run.epoch
+
+        on_epoch_end = on_fit_begin
+
+    class Stop(tr.train.Callback):
+        def on_step_end(self, run):
+            if run.step == 5:
+                run.interrupted = True
+
+    rng = np.random.default_rng(0)
+    source, target = rng.integers(3, V, size=(3, 12)), rng.integers(3, W, size=(4, 12))
+    read = np.concatenate([np.full((1, 12), START), target[:-1]])
+
+    def train(name, *callbacks):
+        tr.manual_seed(0)
+        model = model_of("Luong, dot", dtype="float32")
+        trainer = tr.Trainer(model, nn.cross_entropy, optim.Adam(model.parameters(), lr=0.01), batch_axis=1)
+        saving = tr.train.Checkpoint(tmp_path / name, every_steps=1, resume=True)
+        return trainer.fit((source, read), target, epochs=3, batch_size=4, callbacks=[Sampling(), *callbacks, saving])
+
+    whole = train("whole.safetensors")
+    train("broken.safetensors", Stop())
+    assert train("broken.safetensors")["loss"] == whole["loss"]
