@@ -167,6 +167,7 @@ def test_without_a_gradient_the_backward_pass_is_missing_not_zero():
 
 
 def test_a_part_of_a_graph_has_the_shares_of_its_own_operations():
+    tr.manual_seed(0)
     graph = tr.tape(MODELS["lstm"](4))
     data = explain(graph.subgraph(steps=(1, 2)), Options())
     assert data["missing"] is None
