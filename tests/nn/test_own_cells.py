@@ -116,6 +116,7 @@ def test_in_every_wrapper_drawn_folded_and_explained(cell, wrapper):
         y, _ = layer(random(4, N, D), lengths=[4, 2, 1])
     loss = tr.mean(y * y)
     graph = tr.tape(loss)
+    assert list(blemishes(tr.render.draw(graph))) == []
     assert faithful(graph.fold(), graph) and len(graph.fold().loops) == 1
     value, gradients = bptt.equations(loss).run()
     np.testing.assert_allclose(value, loss.item(), rtol=1e-12)

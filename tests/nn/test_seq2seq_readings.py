@@ -64,11 +64,8 @@ def test_equations_agree_with_autograd_also_at_another_length(kind, padded):
             np.testing.assert_allclose(gradient, expected.numpy(), rtol=1e-8, atol=1e-12, err_msg=name)
 
 
-HANDED_OVER = pytest.mark.xfail(strict=True, reason="h and c of an LSTM run on each other on their way to the decoder")
-
-
 @pytest.mark.parametrize("steps", [1, 3, 60])
-@pytest.mark.parametrize("kind", ["Bahdanau", pytest.param("Luong, dot", marks=HANDED_OVER), "Luong, GRU"])
+@pytest.mark.parametrize("kind", ["plain", "Bahdanau", "Bahdanau, LSTM", "Luong, dot", "Luong, GRU"])
 def test_a_drawing_has_no_blemishes(kind, steps):
     assert list(blemishes(render.draw(tr.tape(loss_of(kind, steps, padded=True))))) == []
 

@@ -10,8 +10,8 @@ import pytest
 
 import tinyrnn as tr
 from tinyrnn import nn, render
+from tinyrnn.render.lanes import Net, arranged, crossings
 from tinyrnn.render.reading import read
-from tinyrnn.render.views.lanes import Net, arranged, crossings
 
 from .blemishes import blemishes
 from .models import MODELS, D, H, N, sequence

@@ -107,6 +107,20 @@ def test_nothing_overlaps(model, options):
         assert list(blemishes(render.draw(tr.tape(OWN[model](steps)), **options))) == []
 
 
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+def test_what_a_module_reads_stands_in_the_order_of_its_doors(cell):
+    """The mask of the state is read at the left of the cell, the input at its right: they do not cross on the way."""
+    with tr.recording():
+        y, _ = nn.Recurrent(nn.VariationalDropout(cell(D, H), 0.2, 0.3))(np.ones((2, N, D), "float32"))
+    drawing = render.draw(tr.tape(tr.mean(y * y)))
+    assert list(blemishes(drawing)) == []
+    frame = drawing.frames[1]
+    below = {b.name for b in drawing.boxes if frame.x0 < b.x < frame.x1 and b.y < frame.y0}
+    entering = [a.chain for a in drawing.arrows if a.ends and a.ends[0] in below and a.ends[1] not in below]
+    ends = [chain[-1][0] for chain in sorted(entering, key=lambda chain: chain[0])]
+    assert len(entering) > 1 and ends == sorted(ends)
+
+
 @pytest.mark.parametrize(
     "model, expected",
     [

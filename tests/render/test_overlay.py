@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinyrnn as tr
-from tinyrnn import render
+from tinyrnn import nn, render
 from tinyrnn.render import flow, notation, rows, style
 
 from .blemishes import blemishes, on_each_other
@@ -89,6 +89,14 @@ def test_ways_back_keep_clear_of_marks_and_of_each_other():
     other = next(a for a in drawing.arrows if a.ends == one.ends[::-1])
     drawing.arrows[drawing.arrows.index(one)] = one._replace(chain=other.chain[::-1])
     assert any("run on each other" in fault for fault in blemishes(drawing))
+
+
+@pytest.mark.parametrize("cells", [(nn.RNNCell, nn.RNNCell), (nn.LSTMCell, nn.GRUCell)], ids=["rnn", "lstm, gru"])
+def test_ways_back_of_arrows_that_run_side_by_side(cells):
+    """Two arrows pass the upper cell side by side; there is room for only one way back between them."""
+    lower, upper = cells
+    y, _ = nn.Stack(nn.Residual(lower(4, 4)), nn.Highway(upper(4, 4)))(np.ones((3, 2, 4), "float32"))
+    assert list(blemishes(render.draw(tr.tape(tr.mean(y * y)), gradients=True))) == []
 
 
 # -- lines of numbers --------------------------------------------------------------------------------------------

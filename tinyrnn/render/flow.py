@@ -15,11 +15,12 @@ from .legend import Sample
 from .picture import AFTER, Link, Use
 from .step.cell import Cell, Edge
 from .style import Stroke
+from .views.routes import leaves
 from .views.unrolled import Unrolled
 
 NARROW, WIDE = 0.5, 3.2  # the width of the smallest and of the largest gradient
 GAPS, LANE = (3.0, -3.0, 2.0, -2.0), 13.0  # from an arrow to the way back beside it, the best first; in a gutter there is room
-NEAR = 12.0  # so close to a mark its arrows may meet
+NEAR, PACE = 12.0, 4.0  # so close to a mark its arrows may meet; from one point of a line to the next
 DEAD, EXPLODING = Stroke(style.GRADIENT, 0.9, "dotted"), Stroke(style.ALARM, WIDE)  # exactly 0, and above the bound
 NOT_FINITE = Stroke("#000000", WIDE, "dotted")
 
@@ -88,7 +89,7 @@ def draw(drawing: Drawing, unrolled: Unrolled, flow: Flow, bound: float) -> Scal
     """Beside every forward arrow draw a dashed one that runs back, as wide as the gradient it carries."""
     flows = norms(unrolled.links, flow)
     scale = Scale(list(flows.values()), bound)
-    gaps = _Gaps(unrolled)
+    gaps = _Gaps(unrolled, list(flows))
     for link, size in sorted(flows.items(), key=lambda f: f[1]):  # the largest ones on top
         stroke = scale.stroke(size)
         ends = f"m{link.head.number}", f"m{link.tail.number}"
@@ -99,30 +100,69 @@ def draw(drawing: Drawing, unrolled: Unrolled, flow: Flow, bound: float) -> Scal
 
 
 class _Gaps:
-    """How far from each arrow, to its left (or, negative, to its right), its way back has room: the same at every step."""
+    """How far from each arrow, to its left (or, negative, to its right), its way back has room: the same at every step.
 
-    def __init__(self, unrolled: Unrolled) -> None:
+    There it meets no mark, and runs along no other arrow if that can be avoided.  One after the other chooses, twice, since
+    the first ones did not know where the last ones would be.
+    """
+
+    def __init__(self, unrolled: Unrolled, links: list[Link]) -> None:
         self.unrolled = unrolled
-        self.chosen: dict[tuple, float] = {}
-        self.taken: dict[int, dict[tuple, numpy.ndarray]] = {}  # in each cell, the lines that are there already
+        self.chosen: dict[tuple[int, Edge], float] = {}  # by cell and arrow
+        cells: dict[int, Cell] = {}
+        for link in links:
+            if not leaves(link):
+                cell = unrolled.places[link.tail.where].cell
+                cells[id(cell)] = cell
+                self.chosen.setdefault((id(cell), (link.tail.slot, link.head.slot)), GAPS[0])
+        for number, cell in cells.items():
+            self._choose(cell, [edge for at, edge in self.chosen if at == number])
 
     def of(self, link: Link) -> float:
-        if link.tail.where != link.head.where:
+        if leaves(link):
             return GAPS[0]
-        cell, edge = self.unrolled.places[link.tail.where].cell, (link.tail.slot, link.head.slot)
-        key = id(cell), *edge
-        if key not in self.chosen:
-            self.chosen[key] = self._choose(cell, edge)
-        return self.chosen[key]
+        return self.chosen[id(self.unrolled.places[link.tail.where].cell), (link.tail.slot, link.head.slot)]
 
-    def _choose(self, cell: Cell, edge: Edge) -> float:
-        """Where it meets no mark, and runs along no other arrow if that can be avoided."""
-        lines = self.taken.setdefault(id(cell), {e: numpy.array(curve.sampled(c)) for e, c in cell.curves.items()})
-        others = numpy.concatenate([points for e, points in lines.items() if e != edge] or [numpy.empty((0, 2))])
-        ways = {gap: numpy.array(curve.sampled(back(cell.curves[edge], gap, WIDE))) for gap in GAPS}
-        best = min(GAPS, key=lambda gap: (_meets_mark(cell, edge, ways[gap]), _crowded(ways[gap], others)))
-        lines[(*edge, "back")] = ways[best]
-        return best
+    def _choose(self, cell: Cell, edges: list[Edge]) -> None:
+        there = {(edge, 0.0): _Line(chain) for edge, chain in cell.curves.items()}
+        ways = {(edge, gap): _Line(back(cell.curves[edge], gap, WIDE)) for edge in edges for gap in GAPS}
+        for edge in edges * 2:
+            here = (edge, self.chosen[id(cell), edge])
+            others = [line for (other, _), line in there.items() if other != edge]
+            best = min(GAPS, key=lambda gap: (_meets_mark(cell, edge, ways[edge, gap].points), ways[edge, gap].crowded(others)))
+            there.pop(here, None)
+            there[edge, best] = ways[edge, best]
+            self.chosen[id(cell), edge] = best
+
+
+class _Line:
+    """An arrow as points at equal distances, and as the straight pieces between some of them."""
+
+    def __init__(self, chain: Chain) -> None:
+        corners = [chain[0]]
+        for i in range(0, len(chain) - 3, 3):
+            piece = chain[i : i + 4]
+            corners += [piece[-1]] if curve.is_straight(piece) else curve.sampled(piece, 8)[1:]
+        self.corners = numpy.array(corners)
+        lengths = numpy.hypot(*numpy.diff(self.corners, axis=0).T)
+        way = numpy.concatenate([[0.0], lengths.cumsum()])
+        at = numpy.linspace(0.0, way[-1], max(2, int(way[-1] / PACE)))
+        self.points = numpy.stack([numpy.interp(at, way, self.corners[:, i]) for i in (0, 1)], 1)
+        from_start, from_end = (numpy.hypot(*(self.points - end).T) for end in (self.points[0], self.points[-1]))
+        self.inner = self.points[numpy.minimum(from_start, from_end) > NEAR]  # where it begins and ends it may meet others
+        self.low, self.high = self.corners.min(0), self.corners.max(0)
+
+    def crowded(self, others: list[_Line]) -> int:
+        """How many of its points lie on others."""
+        near = [line for line in others if (line.low < self.high + WIDE).all() and (line.high > self.low - WIDE).all()]
+        if not near or not len(self.inner):
+            return 0
+        starts, ends = (numpy.concatenate([line.corners[part] for line in near]) for part in (slice(-1), slice(1, None)))
+        ways = ends - starts
+        from_start = self.inner[:, None] - starts
+        share = (from_start * ways).sum(-1) / numpy.maximum((ways * ways).sum(-1), 1e-9)
+        apart = numpy.hypot(*(from_start - share.clip(0.0, 1.0)[..., None] * ways).transpose(2, 0, 1)).min(1)
+        return int((apart < WIDE).sum())
 
 
 def _meets_mark(cell: Cell, edge: Edge, points: numpy.ndarray) -> bool:
@@ -131,14 +171,6 @@ def _meets_mark(cell: Cell, edge: Edge, points: numpy.ndarray) -> bool:
     centres = numpy.array([cell.centre[slot] for slot in others]).reshape(-1, 2)
     sizes = numpy.array([cell.size[slot] for slot in others]).reshape(-1, 2)
     return bool((abs(points[:, None] - centres) < sizes / 2).all(-1).any())
-
-
-def _crowded(points: numpy.ndarray, others: numpy.ndarray) -> int:
-    """How many points of a line lie on others; where it begins and ends they may meet."""
-    from_start, from_end = (numpy.hypot(*(points - end).T) for end in (points[0], points[-1]))
-    inner = points[numpy.minimum(from_start, from_end) > NEAR]
-    apart = numpy.hypot(*(inner[:, None] - others).transpose(2, 0, 1)).min(1, initial=numpy.inf)
-    return int((apart < WIDE).sum())
 
 
 def back(chain: Chain, distance: float, width: float) -> Chain:

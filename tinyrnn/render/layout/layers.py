@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Joint = tuple[float | None, float | None]  # where an arrow is fastened to its tail and to its head: see `Task`
 MOST = 200_000  # places that arrows take in the ranks they pass; beyond, the longest ones go straight
@@ -25,6 +26,8 @@ class Layers:
         All (lower block, upper block, weight, how far right of the lower block the upper one stands best).
     part : dict
         The block of a long edge, by the number of the edge.
+    doors : dict
+        For the lower (−1) and the upper (+1) end of a block: where what is joined to it there is fastened, if not to the middle.
     """
 
     count: int
@@ -34,6 +37,7 @@ class Layers:
     above: list[list[int]]
     joints: list[tuple[int, int, int, float]]
     part: dict[int, int]
+    doors: dict[tuple[int, int], list[tuple[float, int]]] = field(default_factory=lambda: defaultdict(list))
 
     def shared(self, a: int, b: int) -> bool:
         """Do two blocks meet in a rank?"""
@@ -62,22 +66,27 @@ def cut(
             layers.part[number] = -1
     for number, (tail, head, weight) in enumerate(edges):
         at = fastened[number] if fastened else (None, None)
-        (lower, out), (upper, into) = sorted([(tail, at[0] or 0.0), (head, at[1] or 0.0)], key=lambda end: ranks[end[0]])
+        (lower, out), (upper, into) = sorted([(tail, at[0]), (head, at[1])], key=lambda end: ranks[end[0]])
         if number not in layers.part:
             if ranks[upper] - ranks[lower] == 1:
-                _join(layers, lower, upper, weight, out - into)
+                _join(layers, (lower, out), (upper, into), weight)
             continue
         layers.part[number] = block = len(layers.low)
         layers.low.append(ranks[lower] + 1)
         layers.high.append(ranks[upper] - 1)
         layers.below.append([])
         layers.above.append([])
-        _join(layers, lower, block, weight, out)
-        _join(layers, block, upper, weight, -into)
+        _join(layers, (lower, out), (block, None), weight)
+        _join(layers, (block, None), (upper, into), weight)
     return layers
 
 
-def _join(layers: Layers, lower: int, upper: int, weight: int, shift: float) -> None:
+def _join(layers: Layers, start: tuple[int, float | None], end: tuple[int, float | None], weight: int) -> None:
+    (lower, out), (upper, into) = start, end
     layers.above[lower].append(upper)
     layers.below[upper].append(lower)
-    layers.joints.append((lower, upper, weight, shift))
+    layers.joints.append((lower, upper, weight, (out or 0.0) - (into or 0.0)))
+    if out is not None:
+        layers.doors[lower, +1].append((out, upper))
+    if into is not None:
+        layers.doors[upper, -1].append((into, lower))

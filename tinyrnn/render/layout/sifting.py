@@ -8,7 +8,7 @@ cross.  One block after the other is taken out and put where it crosses least: B
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 from random import Random
 
 from .layers import Layers
@@ -40,6 +40,7 @@ class Sifting:
         self.layers, self.left, self.right = layers, set(left), set(right)
         self.given = {(a, b) for a, b in given if layers.low[a] == layers.low[b]}
         self.turned = {(b, a) for ends in (layers.below, layers.above) for joined in ends for a, b in combinations(joined, 2)}
+        self.crossed = {(b, a) for doors in layers.doors.values() for (p, a), (q, b) in permutations(doors, 2) if p < q}
         self.side = [self._side(block) for block in range(len(layers.low))]
 
     def _side(self, block: int) -> int:
@@ -103,7 +104,7 @@ class Sifting:
 
     def _fixed(self, a: int, b: int) -> int:
         """What it costs that a stands left of b, wherever everything else stands."""
-        cost = GIVEN * ((b, a) in self.given) + TURN * ((a, b) in self.turned)
+        cost = GIVEN * ((b, a) in self.given) + TURN * ((a, b) in self.turned) + CROSSING * ((a, b) in self.crossed)
         if a < self.layers.count and b < self.layers.count:
             return cost + (SIDE if self.side[a] > self.side[b] else 0)
         return cost + CROSSING * ((b in self.left) + (a in self.right))  # one of them is an arrow on its way through

@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from .. import curve, style
 from ..curve import Point
+from ..lanes import Net, arranged
 from ..levels.frames import titles
 from ..picture import Link, Mark, Scope, Slot
 from . import records
@@ -92,9 +93,9 @@ class _House:
     def build(self) -> Cell:
         self.floors = [self.floor(number) for number in range(len(self.modules))]
         self.wide = max(self.room(number) for number in range(len(self.modules)))
-        passing = [trunk for trunk in self.trunks if self.passes(trunk)]
-        self.shafts = {trunk: self.wide + LANE * (i + 1) for i, trunk in enumerate(passing)}
-        self.cell = Cell(self.wide + (LANE * (len(passing) + 1) if passing else 0.0), 0.0, {}, self.sizes)
+        self.shafts = self.dug()
+        right = max(self.shafts.values(), default=self.wide - LANE)
+        self.cell = Cell(right + LANE, 0.0, {}, self.sizes)
         self.bottoms: dict[Scope, float] = {}  # of the frames around several storeys
         self.lanes: dict[tuple[Trunk, int], float] = {}  # at which height a trunk crosses the gap below a storey
         for number in range(len(self.modules)):
@@ -112,6 +113,28 @@ class _House:
     def passes(self, trunk: Trunk) -> bool:
         """Is there a storey between?"""
         return trunk[1] - self.of[trunk[0]] > 1
+
+    def dug(self) -> dict[Trunk, float]:
+        """The shafts of what passes a storey; of two that pass the same ones, the outer one begins farther to the right."""
+        passing = [trunk for trunk in self.trunks if self.passes(trunk)]
+        begins = {trunk: self.floors[self.of[trunk[0]]].way_up(trunk[0])[-1][0] for trunk in passing}
+        nets = {t: Net({self.of[t[0]] + 1.0, float(t[1])}) for t in sorted(passing, key=begins.__getitem__)}
+        shafts: dict[Trunk, float] = {}
+        for trunk in arranged(nets):
+            beside = [x for other, x in shafts.items() if nets[other].overlaps(nets[trunk])]
+            shafts[trunk] = max(beside, default=self.wide) + LANE
+        return shafts
+
+    def upward(self, crossing: list[Trunk], number: int, x: float) -> list[Trunk]:
+        """In which order they cross the gap below a storey whose left edge is at x."""
+        nets = {}
+        for trunk in crossing:
+            tail, goal = trunk
+            begins = self.of[tail] == number - 1 or trunk not in self.shafts
+            below = self.floors[self.of[tail]].way_up(tail)[-1][0] if begins else self.shafts[trunk]
+            above = self.floors[number].centre[PORT, tail][0] + x if goal == number else self.shafts[trunk]
+            nets[trunk] = Net({below}, {above})
+        return arranged(nets)
 
     def floor(self, number: int) -> Cell:
         """The layout of one storey."""
@@ -153,13 +176,12 @@ class _House:
         floor, module = self.floors[number], self.modules[number]
         crossing = [trunk for trunk in self.trunks if self.passes(trunk) and self.of[trunk[0]] == number - 1]
         crossing += [trunk for trunk in self.trunks if trunk[1] == number]
-        y = self.cell.height
-        self.lanes |= {(trunk, number): y + 2.0 + LANE * i for i, trunk in enumerate(crossing)}
+        x, y = self.left_edge(number), self.cell.height
+        self.lanes |= {(trunk, number): y + 2.0 + LANE * i for i, trunk in enumerate(self.upward(crossing, number, x))}
         y += LANE * max(0, len(crossing) - 1) + (GAP / 2 if module else 0.0) + (4.0 if number else 0.0)
         for wing in sorted((wing for wing, ends in self.wings.items() if ends[0] == number), key=len):
             self.bottoms[wing] = y
             y += GAP / 2
-        x = self.left_edge(number)
         floor.centre = {slot: (cx + x, cy + y) for slot, (cx, cy) in floor.centre.items()}
         floor.curves = {edge: curve.moved(chain, x, y) for edge, chain in floor.curves.items()}
         self.cell.centre |= {slot: place for slot, place in floor.centre.items() if slot[0] != PORT}

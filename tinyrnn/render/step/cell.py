@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 
 from .. import layout, style
 from ..curve import Chain, Point, moved
 from ..layout import Joint, Outline, Task
 from ..picture import Link, Mark, Scope, Slot
 
+LEVEL = 3.5  # how far above a row an arrow turns to the side: nearer than those that come into the next row from under it
 Size = tuple[float, float]
 Edge = tuple[Slot, Slot]
 
@@ -40,6 +42,12 @@ class Cell:
         edges = [self.centre[s][1] + side * self.size[s][1] / 2 for s in self.row(slot)]
         return max(edges) if side > 0 else min(edges)
 
+    def room(self, slot: Slot, side: int) -> float:
+        """From there to what stands next above (+1) or below (−1); infinite if nothing does."""
+        edge = self.channel(slot, side)
+        walls = ((y - side * self.size[s][1] / 2 - edge) * side for s, (_, y) in self.centre.items())
+        return min((wall for wall in walls if wall > 0), default=inf)
+
     def widen(self, width: float) -> None:
         """Give it equal margins at both sides, until it is so wide."""
         shift = max(0.0, (width - self.width) / 2)
@@ -57,7 +65,7 @@ class Cell:
         free = next(p for p in places if all(abs(p - wall) >= half for wall, half in above))
         if free == x:
             return [(x, top)]
-        level = self.channel(slot, +1) + 7.0
+        level = self.channel(slot, +1) + LEVEL
         return [(x, top), (x, level), (free, level)]
 
 

@@ -10,6 +10,7 @@ from ..curve import Point
 from ..picture import AFTER, BEFORE, Link, Mark, Slot, Where
 from ..step.cell import Cell, sizes_of
 
+Passed = tuple[int, int]  # how many arrows an arrow beside a row has between itself and the row, and how many there are
 CLEARANCE = 6.0  # between two beginnings, one above the other
 ROW = 7.0  # from a row to an arrow over or under it, and from there to the next one
 
@@ -34,28 +35,27 @@ class Place:
         x, y = self.cell.centre[slot]
         return x + self.x, y + self.y
 
-    def end(self, slot: Slot, side: int, shift: float) -> list[Point]:
-        """From a mark out at its left (−1) or right (+1); over the row, if something stands in the way."""
+    def end(self, slot: Slot, side: int, passed: Passed, shift: float) -> list[Point]:
+        """From a mark out at its left (−1) or right (+1); over its row and others' arrows if something stands in the way."""
         (x, y), (wide, high) = self.centre(slot), self.cell.size[slot]
         if self.cell.clear(slot, side):
             return [(x + side * wide / 2, y + shift)]
-        nearer = sorted(
-            (s for s in self.cell.row(slot) if (self.centre(s)[0] - x) * side > 0), key=lambda s: self.centre(s)[0] * side
-        )
-        over = sum(s[1] == "state" for s in nearer[:-1])  # these leave over the row, too, and the last one beside it
         x += side * wide / 4
-        return [(x, y + high * 0.43), (x, self.y + self.cell.channel(slot, +1) + ROW + ROW * min(over, 2))]
+        return [(x, y + high * 0.43), (x, self.y + self._beside_row(slot, +1, passed))]
 
-    def entrance(self, slot: Slot, side: int, passed: int, shift: float = 0.0) -> list[Point]:
-        """Into a mark from its left (−1) or right (+1); from under its row if something is in the way.
-
-        `passed` is how many others of the row are entered from under it before: this one from under their arrows.
-        """
+    def entrance(self, slot: Slot, side: int, passed: Passed, shift: float) -> list[Point]:
+        """Into a mark from its left (−1) or right (+1); from under its row and others' arrows if something is in the way."""
         (x, y), (wide, high) = self.centre(slot), self.cell.size[slot]
         if self.cell.clear(slot, side):
             return [(x + side * wide / 2, y + shift)]
         x += side * wide * 0.33
-        return [(x, self.y + self.cell.channel(slot, -1) - ROW - ROW * min(passed, 2)), (x, y - high * 0.38)]
+        return [(x, self.y + self._beside_row(slot, -1, passed)), (x, y - high * 0.38)]
+
+    def _beside_row(self, slot: Slot, side: int, passed: Passed) -> float:
+        """The height of an arrow over (+1) or under (−1) a row: all of them keep the same distance to the next row."""
+        number, count = passed
+        apart = min(ROW, max(self.cell.room(slot, side) - 2 * ROW, ROW) / max(1, count - 1))
+        return self.cell.channel(slot, side) + side * (ROW + apart * number)
 
 
 def in_order(marks: Iterable[Mark]) -> list[Where]:

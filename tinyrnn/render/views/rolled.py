@@ -179,7 +179,7 @@ class Rolled(Unrolled):
         """The way from a mark to its delay, and the way on from there."""
         route = self.routes.of(link)
         here = self.places[link.tail.where]
-        out = here.end(link.tail.slot, route.way, self.routes.shift(link, route))
+        out = self.routes.exit(link, here)
         into = self.routes.entrance(link, here)
         (first, last), y, half = self._legs(link, route), delay.y, route.way * delay.width / 2
         return (

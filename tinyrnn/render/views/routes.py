@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ..curve import Point
+from ..lanes import ABOVE, BELOW, Net, arranged
 from ..picture import AFTER, BEFORE, Link, Mark, Slot, Where
-from .columns import Place
-from .lanes import ABOVE, BELOW, Net, arranged
+from .columns import Passed, Place
 
 MOST_APART = 12  # tracks for one thing
 LOOP = "loop"  # the bus of what a step hands to another one, where all of them are drawn as one
@@ -58,7 +58,7 @@ class Routes:
             if leaves(link):
                 self.kinds.setdefault(self.kind(link), link)
         self.forked = self._find_forks()
-        self.passed = self._find_passed(places)
+        self.passed = {side: self._find_passed(places, side) for side in (+1, -1)}
         self.doors = self._find_doors(places)
         self.lanes = self._number_lanes(places)
         self.width = Counter(gutter for gutter, _, _ in self.lanes)  # how many lanes a gutter has
@@ -96,16 +96,26 @@ class Routes:
     def entrance(self, link: Link, place: Place) -> list[Point]:
         """The end of an arrow's way, into its head: all arrows to a mark end alike, but a module has a door for each of them."""
         way = self.of(link).way
-        return place.entrance(link.head.slot, -way, self.passed.get((link.head.slot, way), 0), self._door(link))
+        return place.entrance(link.head.slot, -way, self.passed[-1].get((link.head.slot, way), (0, 1)), self._door(link))
 
-    def _find_passed(self, places: dict[Where, Place]) -> dict[tuple[Slot, int], int]:
-        """For what is entered from under its row: how many others in the row are, too, and are passed on the way there."""
+    def exit(self, link: Link, place: Place) -> list[Point]:
+        """The beginning of an arrow's way, out of its tail."""
+        route, slot = self.of(link), link.tail.slot
+        return place.end(slot, route.way, self.passed[+1].get((slot, route.way), (0, 1)), self.shift(link, route))
+
+    def _find_passed(self, places: dict[Where, Place], side: int) -> dict[tuple[Slot, int], Passed]:
+        """For what arrows leave over its row (+1), or enter from under it (−1): how many others of the row they pass.
+
+        With each the number of all in the row.
+        """
         rows: dict[tuple, dict[Slot, float]] = defaultdict(dict)
         for link in self.kinds.values():
-            cell, slot, way = places[link.head.where].cell, link.head.slot, self.of(link).way
-            if not cell.clear(slot, -way):
-                rows[way, frozenset(cell.row(slot))][slot] = way * cell.centre[slot][0]
-        return {(slot, way): i for (way, _), row in rows.items() for i, slot in enumerate(sorted(row, key=row.__getitem__))}
+            mark, way = (link.tail if side > 0 else link.head), self.of(link).way
+            cell, slot = places[mark.where].cell, mark.slot
+            if not cell.clear(slot, side * way):
+                rows[way, frozenset(cell.row(slot))][slot] = -side * way * cell.centre[slot][0]
+        ordered = {name: sorted(row, key=row.__getitem__) for name, row in rows.items()}
+        return {(slot, way): (i, len(row)) for (way, _), row in ordered.items() for i, slot in enumerate(row)}
 
     def _door(self, link: Link) -> float:
         """How far above the middle of its head's side an arrow comes in."""
@@ -117,7 +127,7 @@ class Routes:
         for link in sorted(self.kinds.values(), key=lambda link: link.tail.initial):
             if link.head.role == "module":
                 route, slot = self.of(link), link.tail.slot
-                height = places[link.tail.where].end(slot, route.way, self.shift(link, route))[-1][1]
+                height = self.exit(link, places[link.tail.where])[-1][1]
                 height = height if route.direct else ABOVE if route.bus == AFTER else BELOW
                 doors[link.head.slot, route.way].setdefault(slot, height)
         shifts = {}
@@ -146,7 +156,7 @@ class Routes:
         for link in self.kinds.values():
             route = self.of(link)
             out, into = nets[route.out[0]][route.out], nets[route.into[0]][route.into]
-            start = places[link.tail.where].end(link.tail.slot, route.way, self.shift(link, route))[-1][1]
+            start = self.exit(link, places[link.tail.where])[-1][1]
             goal = self.entrance(link, places[link.head.where])[0][1]
             (out.left if route.way > 0 else out.right).add(start)
             (into.right if route.way > 0 else into.left).add(goal)
@@ -170,9 +180,8 @@ class Routes:
                     room[name] = abs(ends[0] - ends[1])
         for things in nets.values():
             for name in arranged(things):
-                first = max(
-                    (sum(self.tracks[n]) for n in things if n in self.tracks and _overlap(things[n], things[name])), default=0
-                )
+                beside = [n for n in things if n in self.tracks and things[n].overlaps(things[name])]
+                first = max((sum(self.tracks[n]) for n in beside), default=0)
                 self.tracks[name] = first, room[name]
 
     def track(self, link: Link, route: Route) -> int:
@@ -193,12 +202,6 @@ def _find_apart(links: list[Link]) -> set[Slot]:
         if isinstance(link.tail.column, int) and isinstance(link.head.column, str):
             heads[link.tail.slot][link.tail].add(link.head.slot)
     return {slot for slot, of in heads.items() if 1 < len(of) <= MOST_APART and not set.intersection(*of.values())}
-
-
-def _overlap(one: Net, other: Net) -> bool:
-    """Do two things run along a bus at the same place?"""
-    (low, high), (bottom, top) = one.reach, other.reach
-    return low <= top and bottom <= high
 
 
 def leaves(link: Link) -> bool:

@@ -145,7 +145,7 @@ class Unrolled:
 
     def _way(self, link: Link, route: Route) -> Chain:
         source, target = self.places[link.tail.where], self.places[link.head.where]
-        out = source.end(link.tail.slot, route.way, self.routes.shift(link, route))
+        out = self.routes.exit(link, source)
         into = self.routes.entrance(link, target)
         up, down = self._legs(link, route)
         over = [] if route.direct else [(up, self._height(link, route)), (down, self._height(link, route))]

@@ -1,4 +1,7 @@
-"""The lanes of a gutter: what runs up and down in it, side by side in the order in which the fewest arrows cross."""
+"""The lanes of a gutter: what runs up and down in it, side by side in the order in which the fewest arrows cross.
+
+Of a gap between two storeys, in which arrows run to the side, too: then "left" is below, and "right" is above.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,11 @@ class Net:
         """How far down and up it goes."""
         heights = self.left | self.right | self.ends
         return min(heights), max(heights)
+
+    def overlaps(self, other: Net) -> bool:
+        """Would they lie on each other on one lane?"""
+        (low, high), (bottom, top) = self.reach, other.reach
+        return low <= top and bottom <= high
 
 
 def crossings(one: Net, other: Net) -> float:
