@@ -164,6 +164,17 @@ def test_a_model_of_the_library(path):
     }
 
 
+def test_parameters_that_hold_the_same_numbers_stay_two(path):
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model.load_state_dict({name: np.ones(p.shape) for name, p in model.named_parameters()})
+    io.onnx.save(model, path, floats(2, 3))
+    assert set(io.onnx.load(path).weights) == {"0.W", "0.b", "1.W", "1.b"}
+
+    shared = nn.Linear(3, 3)
+    io.onnx.save(nn.Sequential(shared, shared), path, floats(2, 3))
+    assert len(io.onnx.load(path).weights) == 2
+
+
 def test_float64(path):
     """Which onnxruntime reads but cannot run (1.32: "LSTM operator does not support double yet")."""
     model, x = shaken(nn.LSTM(3, 4).to(dtype="float64")), RNG.normal(size=(5, 2, 3))

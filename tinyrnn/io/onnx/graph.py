@@ -57,9 +57,12 @@ class GraphWriter:
         return outputs[0] if results == 1 else outputs
 
     def constant(self, array: Any, name: str = "constant") -> str:
-        """An array of the file; one that is there already is not written again."""
+        """An array of the file; one that is there already under this name is not written again.
+
+        Parameters have names of their own: two that happen to hold the same numbers stay two, which training may part.
+        """
         array = numpy.asarray(array)
-        key = (array.dtype.str, array.shape, array.tobytes())
+        key = (name, array.dtype.str, array.shape, array.tobytes())
         if key not in self._known:
             self._known[key] = self.unique(name)
             self.constants[self._known[key]] = array
