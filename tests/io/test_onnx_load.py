@@ -188,6 +188,24 @@ def test_the_record_knows_steps_and_gates(path):
     assert [len(loop.steps) for loop in graph.fold().loops] == [T]
 
 
+def test_an_output_that_is_not_wanted_is_no_input_of_the_next(path):
+    rng = np.random.default_rng(0)
+    weights = {"W": rng.normal(size=(1, 3 * H, 2)).astype("float32"), "R": rng.normal(size=(1, 3 * H, H)).astype("float32")}
+    first = helper.make_node("GRU", ["X", "W", "R"], ["", "h"], hidden_size=H)
+    second = helper.make_node("GRU", ["X", "W", "R", "", "", "h"], ["Y"], hidden_size=H)  # no bias, no lengths
+    x = rng.normal(size=(T, N, 2)).astype("float32")
+    onnx.save(model_of([first, second], {"X": x}, {"Y": 4}, weights), path)
+    np.testing.assert_allclose(io.onnx.load(path)(x).numpy(), run(path, x)[0], rtol=1e-5, atol=1e-5)
+
+
+def test_weights_of_another_number_of_directions(path):
+    proto, inputs = recurrent("RNN", directions=2)
+    next(a for a in proto.graph.node[0].attribute if a.name == "direction").s = b"reverse"
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(ValueError, match=r"W has shape \(2, .*\), of 2 direction\(s\), but it runs reverse"):
+        io.onnx.load(path)(*inputs)
+
+
 def test_the_wrong_number_of_inputs(path):
     proto, inputs = recurrent("LSTM", lengths=True)
     onnx.save(proto, path)
@@ -330,6 +348,15 @@ def _activation(proto):
     next(a for a in proto.graph.node[0].attribute if a.name == "activations").strings[1] = b"Swish"
 
 
+def _one_activation(proto):
+    attribute = next(a for a in proto.graph.node[0].attribute if a.name == "activations")
+    del attribute.strings[1:]
+
+
+def _direction(proto):
+    next(a for a in proto.graph.node[0].attribute if a.name == "direction").s = b"sideways"
+
+
 def _too_few_numbers(proto):
     proto.graph.initializer[0].raw_data = proto.graph.initializer[0].raw_data[:-4]
 
@@ -346,6 +373,8 @@ def _dtype(proto):
         (_operator, "has the operator Erf, which is not known here; known are Abs, Add"),
         (_domain, r"has the operator com\.example\.LSTM, which is not known here"),
         (_activation, "LSTM has the activation 'Swish', which is not known here; known are relu, tanh"),
+        (_one_activation, "LSTM has 1 activations, expected 3 of one that runs forward"),
+        (_direction, "LSTM has the direction 'sideways', expected forward, reverse, bidirectional"),
         (_too_few_numbers, "is no valid ONNX model|the numbers of 'W' cannot be read"),
         (_dtype, "'W' has dtype complex64, expected numbers or bools"),
         (lambda proto: proto.ClearField("opset_import"), "is no valid ONNX model"),

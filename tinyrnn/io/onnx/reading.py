@@ -16,7 +16,7 @@ from ...nn import Module
 from ...tensor import Parameter, as_tensor
 from .operators import OPERATORS
 from .package import onnx_package
-from .recurrent import ACTIVATIONS
+from .recurrent import PER_DIRECTION, check_options
 
 OLDEST = 13  # the operators' set of 2020, since when axes are inputs and a softmax is that of one axis
 
@@ -71,7 +71,8 @@ class Model(Module):
                 results = node.compute(*(values[name] for name in node.inputs), **node.attributes)
             except (ValueError, TypeError, IndexError) as error:
                 raise type(error)(f"{node.op} that makes {node.outputs[0]!r}: {error}") from error
-            values.update(zip(node.outputs, results if isinstance(results, tuple) else (results,)))
+            named = zip(node.outputs, results if isinstance(results, tuple) else (results,))
+            values.update((name, result) for name, result in named if name)  # "" stands for an output that is not wanted
         results = tuple(as_tensor(values[name]) for name in self.outputs)
         return results if len(results) > 1 else results[0]
 
@@ -174,9 +175,8 @@ def _node(onnx: Any, node: Any) -> Node:
         for name in attributes:
             if name not in accepted:
                 raise ValueError(f"{op} has the attribute {name}, which is not known here")
-    for name in attributes.get("activations", ()):
-        if name.lower() not in ACTIVATIONS:
-            raise ValueError(f"{op} has the activation {name!r}, which is not known here; known are {', '.join(ACTIVATIONS)}")
+    if op in PER_DIRECTION:
+        check_options(op, **attributes)
     if op == "Cast":
         attributes["to"] = numpy.dtype(onnx.helper.tensor_dtype_to_np_dtype(attributes["to"]))
     if "outputs" in accepted:

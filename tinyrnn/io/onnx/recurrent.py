@@ -6,7 +6,7 @@ in an LSTM, z, r, h in a GRU.  The two halves of a bias, which act at x W and at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from ... import backend, nn
@@ -29,6 +29,7 @@ from ...ops import (
 )
 from ...tensor import as_tensor, zeros
 
+PER_DIRECTION = {"RNN": 1, "GRU": 2, "LSTM": 3}  # activations
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 
 # Each activation is a function of x and of those of the numbers α and β that it has; beside it, their defaults.
@@ -45,6 +46,24 @@ ACTIVATIONS: dict[str, tuple[Callable, dict[str, float]]] = {
     "hardsigmoid": (lambda x, alpha, beta: clip(alpha * x + beta, 0, 1), {"alpha": 0.2, "beta": 0.5}),
     "elu": (lambda x, alpha: where(less(x, 0), alpha * (exp(minimum(x, 0)) - 1), x), {"alpha": 1.0}),
 }
+
+
+def check_options(kind: str, *, direction: str = "forward", activations: Collection[str] = (), **_: Any) -> None:
+    """Are these attributes known, and as many as they must be?
+
+    Raises
+    ------
+    ValueError
+        If not; the message names the first.
+    """
+    if direction not in DIRECTIONS:
+        raise ValueError(f"{kind} has the direction {direction!r}, expected {', '.join(DIRECTIONS)}")
+    for name in activations:
+        if name.lower() not in ACTIVATIONS:
+            raise ValueError(f"{kind} has the activation {name!r}, which is not known here; known are {', '.join(ACTIVATIONS)}")
+    expected = PER_DIRECTION[kind] * len(DIRECTIONS[direction])
+    if activations and len(activations) != expected:
+        raise ValueError(f"{kind} has {len(activations)} activations, expected {expected} of one that runs {direction}")
 
 
 def rnn(
@@ -159,6 +178,8 @@ def _over_time(
     X = _swapped(as_tensor(X)) if layout else as_tensor(X)
     steps, batch = X.shape[:2]
     runs = DIRECTIONS[direction]
+    if len(W) != len(runs):
+        raise ValueError(f"W has shape {tuple(W.shape)}, of {len(W)} direction(s), but it runs {direction}")
     valid = None if lengths is None else _valid(lengths, steps, X.device)
     numbers = {"alpha": iter(activation_alpha), "beta": iter(activation_beta)}
     per_run = len(functions) // len(runs)
