@@ -9,9 +9,8 @@ from tinyrnn import nn
 class Leaky(nn.Module):
     """A cell of a user's own, which names nothing."""
 
-    input_size = 3
-
     def __init__(self, inputs, hidden):
+        self.input_size = inputs
         self.W = tr.Parameter(nn.init.glorot(inputs, hidden))
         self.U = tr.Parameter(nn.init.orthogonal(hidden, hidden))
 

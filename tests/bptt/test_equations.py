@@ -204,6 +204,23 @@ def test_an_operation_of_a_user_is_written_but_not_run(monkeypatch):
         equations.run()
 
 
+def test_no_value_reads_like_a_step_of_another():
+    """Beside s1, the second part of a state without names, an s at step 1 would look the same."""
+
+    class Trace(nn.Module):
+        state_sizes = (4, 4)
+
+        def forward(self, x, state):
+            h, m = state
+            m = 0.9 * m + x * h
+            return tr.tanh(m), m
+
+    h, m = tr.tensor(numbers(2, 4), requires_grad=True), tr.tensor(numbers(2, 4))
+    y, _ = nn.Recurrent(Trace())(numbers(5, 2, 4), (h, m))
+    text = str(bptt.equations(tr.mean(y * y)))
+    assert "s₁ₜ = " in text and not re.search("sₜ|s₁ =", text)
+
+
 def test_other_arguments_may_be_tensors_and_lists():
     equations = bptt.equations(CELLS["RNN"](4))
     x = [tr.tensor(numbers(2, 3, seed=t)) for t in range(6)]

@@ -218,6 +218,8 @@ def test_what_has_no_counterpart(keras):
     for other in (keras.layers.Conv1D(4, 2), MyLSTM(4), nn.Linear(2, 2), "model.keras"):
         with pytest.raises(TypeError, match=r"expected a layer of Keras, SimpleRNN, LSTM, .* or Sequential, not <class"):
             io.from_keras(other)
+    with pytest.raises(TypeError, match=r"read the file with Keras, io\.from_keras\(keras\.saving\.load_model\(path\)\)"):
+        io.from_keras("model.keras")
     with pytest.raises(ValueError, match=r"LSTM 'lstm\w*' is not built: call it once"):
         io.from_keras(keras.layers.LSTM(4))
     with pytest.raises(ValueError, match="has weights of dtype float16, expected float32 or float64"):

@@ -371,6 +371,13 @@ def test_settings_that_do_not_fit(options, message, path):
         io.onnx.save(nn.GRU(3, 4), path, floats(5, 2, 3), **options)
 
 
+def test_a_fixed_axis_is_none(path):
+    with pytest.raises(TypeError, match="axes of 'x': expected a name for a free axis, None for a fixed one, not 5"):
+        io.onnx.save(nn.GRU(3, 4), path, floats(5, 2, 3), axes={"x": (5, "N", 3)})
+    io.onnx.save(nn.GRU(3, 4), path, floats(5, 2, 3), axes={"x": (None, "N", None)})
+    assert io.onnx.load(path)(floats(5, 7, 3))[0].shape == (5, 7, 4)
+
+
 def test_no_such_folder_and_no_package(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"io\.onnx\.save: there is no folder"):
         io.onnx.save(nn.Linear(3, 3), tmp_path / "away" / "model.onnx", floats(2, 3))

@@ -56,6 +56,12 @@ def test_embedding_errors():
         layer([0.5, 1.0])
 
 
+def test_embedding_reads_arrays_of_other_libraries():
+    torch = pytest.importorskip("torch")
+    layer, symbols = nn.Embedding(5, 3), [[1, 4], [0, 2]]
+    np.testing.assert_array_equal(layer(torch.tensor(symbols)).numpy(), layer(symbols).numpy())
+
+
 # -- Dropout -------------------------------------------------------------------------------------------------------
 
 

@@ -169,9 +169,66 @@ def test_learns_and_is_saved(cell, tmp_path):
     np.testing.assert_array_equal(again(x).numpy(), trained(x).numpy())
 
 
+class Pair(nn.Module):
+    """A user's cell with two parts to its state, which says all it can."""
+
+    def __init__(self, inputs, hidden):
+        self.input_size, self.state_sizes = inputs, (hidden, hidden)
+        self.W, self.U = tr.Parameter(nn.init.glorot(inputs, hidden)), tr.Parameter(nn.init.orthogonal(hidden, hidden))
+
+    def forward(self, x, state):
+        h, m = state
+        m = 0.9 * m + 0.1 * tr.tanh(x @ self.W + h @ self.U)
+        return tr.tanh(m), m
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: nn.Stack(Pair(3, 4), Pair(5, 4))(tr.ones(6, 2, 3)),
+            r"Pair: x must be \(N, input_size\) = \(N, 5\), but has shape \(2, 4\)",
+        ),
+        (
+            lambda: nn.Recurrent(Pair(3, 4))(tr.ones(6, 2, 3), tr.zeros(2, 4)),
+            r"Pair: state must be a tuple of 2, each \(N, hidden_size\) = \(2, 4\), but is a Tensor of shape \(2, 4\)",
+        ),
+        (
+            lambda: nn.Recurrent(Pair(3, 4))(tr.ones(6, 2, 3), (tr.zeros(2, 4), tr.zeros(2, 5))),
+            r"Pair: state must be .* but is a tuple of a Tensor of shape \(2, 4\), a Tensor of shape \(2, 5\)",
+        ),
+        (
+            lambda: nn.Decoder(nn.Embedding(9, 3), Pair(3, 4), nn.Linear(4, 9))([[1, 1]], nn.DecoderState(tr.zeros(2, 4))),
+            r"Pair: state must be a tuple of 2",
+        ),
+        (
+            lambda: nn.Decoder(nn.Embedding(9, 5), Pair(3, 4), nn.Linear(4, 9))(
+                [[1, 1]], nn.DecoderState((tr.zeros(2, 4), tr.zeros(2, 4)))
+            ),
+            r"Pair: x must be \(N, input_size\) = \(N, 3\), but has shape \(2, 5\)",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (Pair, r"Recurrent: expected cells or layers, not the class Pair: make one, Pair\(\.\.\.\)"),
+        (tr.tanh, "Recurrent: expected cells or layers, not a .*: derive its class from nn.Module"),
+    ],
+)
+def test_what_is_no_module_is_refused(cell, message):
+    with pytest.raises(TypeError, match=message):
+        nn.Recurrent(cell)
+
+
 @pytest.mark.parametrize("sequences", [2, 3])
 def test_a_state_of_several_parts_must_be_announced(sequences):
-    class Pair(nn.Module):
+    class Unannounced(nn.Module):
         def __init__(self):
             self.hidden_size = H
 
@@ -180,6 +237,6 @@ def test_a_state_of_several_parts_must_be_announced(sequences):
             return h + c, c
 
     with pytest.raises((TypeError, ValueError)) as raised:  # two rows unpack as h and c, three do not
-        nn.Recurrent(Pair())(random(STEPS, sequences, D))
+        nn.Recurrent(Unannounced())(random(STEPS, sequences, D))
     (note,) = raised.value.__notes__
-    assert "Pair began with a state of zeros, (N, hidden_size)" in note and "state_sizes" in note
+    assert "Unannounced began with a state of zeros, (N, hidden_size)" in note and "state_sizes" in note

@@ -301,3 +301,12 @@ def test_on_a_gpu(fake_cupy):
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("make", [nn.GRUCell, Leaky, lambda d, h: nn.Zoneout(Leaky(d, h), 0.0)])
+def test_a_cell_is_read_like_the_layer_of_it(make):
+    cell = double(make(D, H))
+    for one, other in zip(
+        nn.truncated_bptt(cell, X, k1=5, k2=8), nn.truncated_bptt(nn.Recurrent(cell), X, k1=5, k2=8), strict=True
+    ):
+        np.testing.assert_array_equal(one.y.numpy(), other.y.numpy())

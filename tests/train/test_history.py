@@ -34,6 +34,8 @@ def test_as_a_file(history, tmp_path):
         assert {name: [float(row[name]) for row in rows] for name in table} == table
     with pytest.raises(ValueError, match="expected 'epochs' or 'steps'"):
         history.to_csv(tmp_path / "log.csv", "days")
+    with pytest.raises(FileNotFoundError, match=r"to_csv: there is no folder .*away' to write 'log.csv' into"):
+        history.to_csv(tmp_path / "away" / "log.csv")
 
 
 def test_as_a_picture(history):

@@ -46,6 +46,32 @@ def _zeros(cell: Any, batch: int, dtype: Any, device: Any) -> Any:
     return like(sizes, [zeros(batch, size, dtype=dtype, device=device) for size in parts(sizes)])
 
 
+def check_input(cell: Any, x: Any) -> None:
+    """The input of a step is as wide as the cell says, if it says so."""
+    size, shape = getattr(cell, "input_size", None), x.shape
+    if size is not None and (len(shape) != 2 or shape[1] != size):
+        raise ValueError(f"{type(cell).__name__}: x must be (N, input_size) = (N, {size}), but has shape {tuple(shape)}")
+
+
+def check_state(cell: Any, state: Any, batch: int) -> tuple:
+    """The parts of a state as Tensors, of the form that the cell says.
+
+    Nothing else would notice: a state of another shape broadcasts, and the rows of one Tensor unpack as h and c.
+    """
+    sizes = state_sizes(cell)
+    several = isinstance(sizes, (tuple, list))
+    given = tuple(map(as_tensor, parts(state) if several else (state,)))
+    expected = [(batch, size) for size in parts(sizes)]
+    if [part.shape for part in given] != expected:
+        fields = getattr(sizes, "_fields", None)
+        names = f"({', '.join(fields)})" if fields else f"a tuple of {len(expected)}" if several else "h"
+        form = f"{names} of shapes {expected}"
+        if len(set(expected)) == 1:
+            form = f"{names}{', each' if several else ''} (N, hidden_size) = {expected[0]}"
+        raise ValueError(f"{type(cell).__name__}: state must be {form}, but is {_described(state)}")
+    return given
+
+
 def begin(cell: Callable, x: Any, state: Any) -> Callable:
     """The callable (x, state) -> state for all steps of one sequence: the cell itself or, if it has one, what its `begin` gives.
 
@@ -134,29 +160,12 @@ class Cell(Module):
         return parts(state_sizes(self))[0]
 
     def _checked(self, x: Any, state: Any) -> tuple:
-        """x and the parts of the state as Tensors, known to fit; the state None is the initial one.
-
-        Nothing else would notice: a state of another shape broadcasts, and the rows of one Tensor unpack as h and c.
-        """
+        """x and the parts of the state as Tensors, known to fit; the state None is the initial one."""
         x = as_tensor(x)
-        shape = x.shape
-        if len(shape) != 2 or shape[1] != self.input_size:
-            raise ValueError(
-                f"{type(self).__name__}: x must be (N, input_size) = (N, {self.input_size}), but has shape {tuple(shape)}"
-            )
+        check_input(self, x)
         if state is None:
-            state = self.initial_state(shape[0], self.W_x.dtype, self.W_x.device)
-        sizes = state_sizes(self)
-        several = isinstance(sizes, tuple)
-        given = tuple(map(as_tensor, parts(state) if several else (state,)))
-        expected = [(shape[0], size) for size in parts(sizes)]
-        if [part.shape for part in given] != expected:
-            names = f"({', '.join(sizes._fields)})" if several else "h"
-            form = f"{names} of shapes {expected}"
-            if len(set(expected)) == 1:
-                form = f"{names}{', each' if several else ''} (N, hidden_size) = {expected[0]}"
-            raise ValueError(f"{type(self).__name__}: state must be {form}, but is {_described(state)}")
-        return x, *given
+            state = self.initial_state(x.shape[0], self.W_x.dtype, self.W_x.device)
+        return x, *check_state(self, state, x.shape[0])
 
     def _make_weights(self, gates: int, bias: bool) -> None:
         """W_x, W_h and b for this many gates, side by side."""

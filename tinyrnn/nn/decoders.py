@@ -10,7 +10,7 @@ from ..graph import named
 from ..ops import argmax, concatenate, stack, tanh, unstack, where
 from ..tensor import Tensor, as_tensor, zeros
 from .attention import Attention, Memory
-from .cell import begin, like, parts
+from .cell import begin, check_input, check_state, like, parts
 from .layers import Embedding, Linear
 from .module import Module
 from .over_time import unroll
@@ -93,6 +93,8 @@ class Decoder(Module):
         if self.attention is not None and memory is None:
             raise ValueError(f"{type(self).__name__}: there is no memory to look at: make one with attention.memory(y, …)")
         xs = unstack(embedded)
+        if getattr(self.cell, "state_sizes", None) is not None:
+            check_state(self.cell, state.cell, xs[0].shape[0])
         state, cell = self.complete(state, xs[0]), _BegunAtFirst(self.cell)
         own = _coins(sampling, len(xs), xs[0])
         outputs: list = []
@@ -226,6 +228,7 @@ class _BegunAtFirst:
 
     def __call__(self, x: Any, state: Any) -> Any:
         if self._run is None:
+            check_input(self._cell, x)
             self._run = begin(self._cell, x, state)
         return self._run(x, state)
 

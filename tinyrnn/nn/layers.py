@@ -73,7 +73,7 @@ class Embedding(Module):
         self.W = Parameter(init.normal(num_embeddings, embedding_dim))
 
     def forward(self, indices: Any) -> Tensor:
-        if not hasattr(indices, "dtype"):
+        if not isinstance(indices, Value) and not backend.is_array(indices):
             numbers = numpy.asarray(indices)
             indices = backend.asarray(numbers if numbers.size else numbers.astype(int), device=self.W.device)
         if indices.dtype.kind not in "iu":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any
 
-from .cell import initial_state, parts
+from .cell import check_input, check_state, initial_state, parts
 from .layer import Layer, Run
 from .module import Module
 from .over_time import unroll
@@ -43,6 +43,7 @@ class Recurrent(Layer):
 
     def __init__(self, cell: Module, *, reverse: bool = False, **options: bool) -> None:
         super().__init__(**options)
+        check_module("Recurrent", cell)
         self.cell, self.reverse = cell, reverse
 
     @property
@@ -65,6 +66,9 @@ def run_cell(cell: Any, xs: Sequence, state: Any, valid: Sequence | None, revers
     guessed = state is None and not hasattr(cell, "initial_state") and not hasattr(cell, "state_sizes")
     if state is None:
         state = initial_state(cell, xs[0].shape[0], xs[0].dtype, xs[0].device)
+    elif getattr(cell, "state_sizes", None) is not None:
+        check_state(cell, state, xs[0].shape[0])
+    check_input(cell, xs[0])
     try:
         ys, state = unroll(cell, xs, state, reverse=reverse, valid=valid)
     except (TypeError, ValueError) as error:
@@ -77,11 +81,18 @@ def run_cell(cell: Any, xs: Sequence, state: Any, valid: Sequence | None, revers
     return Run(ys, lambda: parts(state)[0], state)
 
 
+def check_module(owner: str, part: Any) -> None:
+    """The parameters of anything else would be trained by nobody."""
+    if isinstance(part, type):
+        raise TypeError(f"{owner}: expected cells or layers, not the class {part.__name__}: make one, {part.__name__}(...)")
+    if not isinstance(part, Module):
+        raise TypeError(f"{owner}: expected cells or layers, not a {type(part).__name__}: derive its class from nn.Module")
+
+
 def as_layer(owner: Module, part: Any) -> Layer:
     """A part of another layer: a layer as it is, a cell as a layer."""
     kind = type(owner).__name__
-    if not isinstance(part, Module):
-        raise TypeError(f"{kind}: expected cells or layers, not a {type(part).__name__}")
+    check_module(kind, part)
     if not isinstance(part, Layer):
         _check_cell(kind, part)
         return Recurrent(part)

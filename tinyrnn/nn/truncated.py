@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from inspect import Parameter, signature
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy
 
@@ -18,6 +19,7 @@ from .module import Module
 from .padding import checked_lengths
 from .recurrent import Recurrent
 from .stateful import Stateful
+from .wrappers import Wrapper
 
 
 class Window(NamedTuple):
@@ -109,7 +111,7 @@ def truncated_bptt(
             raise ValueError(f"truncated_bptt: {name} must be a whole number from 1, not {k!r}")
     if k2 < k1:
         raise ValueError(f"truncated_bptt: k2 = {k2} is less than k1 = {k1}: the first losses of a window would have no gradient")
-    layer = Recurrent(layer) if isinstance(layer, Cell) else layer
+    layer = Recurrent(layer) if _is_cell(layer) else layer
     if isinstance(layer, Module):
         refuse_backwards("truncated_bptt", layer)
         if (sliding or k2 > k1) and any(isinstance(module, Stateful) for _, module in layer.modules()):
@@ -124,6 +126,14 @@ def truncated_bptt(
         steps.total = int(lengths.max(initial=0))
     run = _Run(layer, steps, lengths)
     return (_slide if sliding else _recompute)(run, k1, k2, state)
+
+
+def _is_cell(module: Any) -> TypeGuard[Module]:
+    """A cell of one's own is one step from a state that it must be given; a layer, or a model, begins by itself."""
+    if isinstance(module, (Cell, Wrapper)):
+        return True
+    arguments = list(signature(module.forward).parameters.values()) if isinstance(module, Module) else []
+    return len(arguments) == 2 and arguments[1].default is Parameter.empty
 
 
 def _recompute(run: _Run, k1: int, k2: int, kept: Any) -> Iterator[Window]:

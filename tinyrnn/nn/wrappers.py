@@ -19,7 +19,7 @@ from .layers import check_rate, keep
 from .module import Module
 
 
-class _Wrapper(Module):
+class Wrapper(Module):
     """What the wrappers have in common: as much as the cell inside says about itself."""
 
     def __init__(self, cell: Module) -> None:
@@ -54,7 +54,7 @@ class _Wrapper(Module):
         return initial_state(self.cell, batch, dtype, device)
 
 
-class _OnceForASequence(_Wrapper):
+class _OnceForASequence(Wrapper):
     """A wrapper whose masks are drawn when a sequence begins."""
 
     weights: tuple[str, ...]  # the parameters inside that multiply the state
@@ -181,7 +181,7 @@ class WeightDrop(_OnceForASequence):
         return dropped
 
 
-class Zoneout(_Wrapper):
+class Zoneout(Wrapper):
     """In training, keep numbers of the old state at random, others at every step (Krueger et al. 2017).
 
         hₜ = mₜ ⊙ h̃ₜ + (1 − mₜ) ⊙ hₜ₋₁         h̃ₜ: what the cell returns; mₜ: 0 with probability `rate`, else 1
@@ -252,7 +252,7 @@ def recurrent_weights(cell: Any) -> tuple[str, ...]:
     return getattr(cell, "recurrent_weights", ("W_h",))
 
 
-def _checked_names(wrapper: _Wrapper, given: str | Sequence[str] | None) -> tuple[str, ...]:
+def _checked_names(wrapper: Wrapper, given: str | Sequence[str] | None) -> tuple[str, ...]:
     """The names of parameters that the cell has."""
     names = (given,) if isinstance(given, str) else tuple(given or recurrent_weights(wrapper.cell))
     known = dict(wrapper.cell.named_parameters())

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy
 
+from ..files import target
+
 
 class Table:
     """Rows of numbers that come one after the other, kept in columns; what a row lacks is None."""
@@ -120,11 +122,16 @@ class History:
         ----------
         path : path
         of : {"epochs", "steps"}
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder does not exist.
         """
         if of not in ("epochs", "steps"):
             raise ValueError(f"of={of!r}: expected 'epochs' or 'steps'")
         columns = self.history if of == "epochs" else self.steps
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        with open(target("to_csv", path), "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(columns)
             writer.writerows(zip(*columns.values()))

@@ -228,8 +228,9 @@ class Names:
         for base in candidates:
             base, _, block = base.partition("^")
             label = Label(base, block, tag)
-            like_a_parameter = not o.name and any(other.base.startswith(f"{base}_") for other in self._taken)  # p beside p_i
-            if not like_a_parameter and all(self._is_free(other, {None}) for other in (label, label._replace(block="", tag=""))):
+            beside = re.compile(re.escape(base) + r"(_\w+|\d+)")  # p beside p_i, s beside s1, would read like one of its steps
+            alike = not o.name and any(beside.fullmatch(other.base) for other in self._taken)
+            if not alike and all(self._is_free(other, {None}) for other in (label, label._replace(block="", tag=""))):
                 return label
         return Label("v", tag=tag)
 

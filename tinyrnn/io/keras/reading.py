@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from os import PathLike
 from typing import Any
 
 import numpy
@@ -49,7 +50,11 @@ Softmax, TimeDistributed or Sequential
     if kind == "Sequential" and _is_of_keras(layer):
         return nn.Sequential(*(from_keras(inner) for inner in layer.layers if type(inner).__name__ != "InputLayer"))
     if kind not in FROM or not _is_of_keras(layer):
-        raise TypeError(f"io.from_keras: expected a layer of Keras, {', '.join(FROM)} or Sequential, not {type(layer)}")
+        file = ": read the file with Keras, io.from_keras(keras.saving.load_model(path))"
+        raise TypeError(
+            f"io.from_keras: expected a layer of Keras, {', '.join(FROM)} or Sequential, not {type(layer)}"
+            f"{file if isinstance(layer, (str, PathLike)) else ''}"
+        )
     if not layer.built:
         raise ValueError(f"io.from_keras: {_title(layer)} is not built: call it once, or build it with the shape of its input")
     options = _Options(layer)

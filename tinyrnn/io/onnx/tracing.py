@@ -128,7 +128,7 @@ def traced(
     for axis in free_axes(axes):
         for times in (1, 2):  # one longer, and more than twice as long
             runs.append(_other_run(model, given, options, whole, axes, axis, times))
-            _check_alike(first, runs[-1], f"when axis {axis!r} is longer: it cannot be free, leave it out of axes")
+            _check_alike(first, runs[-1], f"when axis {axis!r} is longer: it cannot be free, write None in its place")
     runs.append(_other_run(model, given, options, whole, axes))
     _check_alike(first, runs[-1], "for other numbers: only what does not depend on them can be exported")
     steps = [
@@ -145,6 +145,10 @@ def _check_axes(run: Run, axes: Axes) -> None:
             raise ValueError(f"io.onnx.save: axes names the input {name!r}; there are {', '.join(run.inputs)}")
         if len(names) > run.inputs[name].ndim:
             raise ValueError(f"io.onnx.save: axes names {len(names)} axes of {name!r}, which has shape {run.inputs[name].shape}")
+        if other := [axis for axis in names if axis is not None and not isinstance(axis, str)]:
+            raise TypeError(
+                f"io.onnx.save: axes of {name!r}: expected a name for a free axis, None for a fixed one, not {other[0]!r}"
+            )
     for axis in free_axes(axes):
         lengths = {run.inputs[name].shape[names.index(axis)] for name, names in axes.items() if axis in names}
         if len(lengths) > 1:
