@@ -130,9 +130,9 @@ def _over_time(layer: Any, options: _Options, returns: Mapping[str, Any]) -> Con
     kind = type(layer).__name__
     more: dict[str, Any] = {}
     if kind == "SimpleRNN":
-        more["nonlinearity"] = options.take("activation")
-        if more["nonlinearity"] not in nn.RNNCell.nonlinearities:
-            options.refuse("activation", more["nonlinearity"])
+        more["nonlinearity"] = activation = options.take("activation")
+        if not isinstance(activation, str) or activation not in nn.RNNCell.nonlinearities:  # a function is a dict here
+            options.refuse("activation", activation)
     if kind == "GRU":
         more["reset_after"] = options.take("reset_after")
     options.must_be(activation="tanh", recurrent_activation="sigmoid")
