@@ -46,6 +46,22 @@ def test_as_a_picture(history):
     assert tr.History().plot().get_lines()  # of nothing, an empty one
 
 
+def test_numbers_of_numpy_and_tensors_are_saved_as_numbers(tmp_path):
+    pytest.importorskip("safetensors")
+
+    class Largest(tr.train.Callback):
+        def on_epoch_end(self, run):
+            if run.epoch > 1:  # a column with a gap
+                run.history.note(largest=abs(run.model.W.numpy()).max(), first=run.model.b[0])
+            run.history.note(score=np.float32(-run.epoch))
+
+    model, x = nn.Linear(1, 1), np.ones((4, 1))
+    saving = tr.train.Checkpoint(tmp_path / "run", best=tmp_path / "best", monitor="score")
+    history = tr.Trainer(model, nn.mse, optim.SGD(model.parameters(), lr=0.1)).fit(x, x, epochs=2, callbacks=[Largest(), saving])
+    assert {type(number) for name in ("largest", "first", "score") for number in history[name]} == {float, type(None)}
+    assert tr.io.metadata(tmp_path / "best") == {"epoch": 2, "score": -2.0}
+
+
 def test_what_a_row_lacks_is_none():
     table = tr.train.history.Table()
     table.append({"a": 1})

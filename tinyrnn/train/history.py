@@ -30,7 +30,7 @@ class Table:
         for name, column in self.columns.items():
             column += [None] * (self.length - len(column))
             if name in row:
-                column[-1] = row[name]
+                column[-1] = row[name].item() if hasattr(row[name], "item") else row[name]  # of NumPy, or a Tensor
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Row by row."""
