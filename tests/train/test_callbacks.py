@@ -149,6 +149,8 @@ def test_schedules_that_do_not_belong():
     one, other = (optim.SGD(model.parameters(), lr=0.1) for _ in range(2))
     with pytest.raises(ValueError, match="belongs to another optimizer"):
         tr.Trainer(model, nn.mse, one, schedule=optim.StepLR(other, 2))
+    with pytest.raises(ValueError, match="told the loss, of which less is better: make it with mode='min'"):
+        tr.Trainer(model, nn.mse, one, schedule=optim.ReduceLROnPlateau(one, mode="max"))
     with pytest.raises(TypeError, match=r"schedule must be one of tinyrnn.optim, not 0.5"):
         tr.Trainer(model, nn.mse, one, schedule=0.5)
     with pytest.raises(ValueError, match="schedule_every must be 'step' or 'epoch'"):
@@ -204,6 +206,11 @@ def test_a_csv_log_has_each_line_once_even_if_the_training_was_resumed(tmp_path,
     assert (tmp_path / "broken.csv").read_text() == (tmp_path / "whole.csv").read_text()
     with pytest.raises(ValueError, match="expected 'epochs' or 'steps'"):
         tr.train.CSVLog(tmp_path / "log.csv", "days")
+
+
+def test_logs_write_what_callbacks_behind_them_note(tmp_path):
+    fit(tr.train.CSVLog(tmp_path / "log.csv"), Script(*range(6)))
+    assert [float(row["score"]) for row in rows(tmp_path / "log.csv")] == [0, 1, 2, 3, 4, 5]
 
 
 def scalars(folder):

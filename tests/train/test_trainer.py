@@ -134,6 +134,14 @@ def test_means_count_places_not_batches():
     assert trainer.evaluate(x, y, mask=np.zeros_like(mask)) == dict.fromkeys(found)  # nothing counts: no mean
 
 
+@pytest.mark.parametrize("tenths", range(1, 10))
+def test_a_validation_split_is_that_share_of_the_samples(tenths):
+    """Also where the floats of 1 − 0.8 and 1 − 0.9 are a little too small."""
+    x = np.ones((10, 1))
+    history = trainer_of(nn.Linear(1, 1), loss=nn.mse).fit(x, x, validation_split=tenths / 10, batch_size=1)
+    assert len(history.steps["loss"]) == 10 - tenths
+
+
 def test_metrics_of_numbers_and_of_yes_or_no():
     target = np.array([[0.0, 1.0], [1.0, 3.0]], "float32")
     assert tr.train.mae(target + 0.5, target) == 0.5 and tr.train.mse(target + 0.5, target) == 0.25
@@ -162,6 +170,12 @@ def test_a_model_that_returns_its_state(parity):
         (lambda t, x, y: t.fit(x, y, batch_size=0), "batch_size=0: expected a whole number from 1"),
         (lambda t, x, y: t.fit(x, y, epochs=0), "epochs must be a whole number from 1, not 0"),
         (lambda t, x, y: t.fit(x, y, validation_split=1.0), "fraction from 0 up to 1, not 1.0"),
+        (lambda t, x, y: t.fit(x, y, validation_split="0.2"), "fraction from 0 up to 1, not '0.2'"),
+        (
+            lambda t, x, y: t.fit(tr.data.Batches(x, y, batch_size=32, drop_last=True)),
+            "there are no batches: the Batches is empty",
+        ),
+        (lambda t, x, y: t.predict(tr.data.Batches(x, y, batch_size=32, drop_last=True)), "the Batches is empty"),
         (lambda t, x, y: t.fit(x, y, validation_split=0.99), "leaves none on one side"),
         (lambda t, x, y: t.fit(x, y, validation_split=0.1, validation_data=(x, y)), "give one of them"),
         (lambda t, x, y: t.fit(x, y, validation_data=x), "must be .x, y., a Batch"),

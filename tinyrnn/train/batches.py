@@ -6,6 +6,7 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
+from numbers import Real
 from typing import Any
 
 import numpy
@@ -37,7 +38,8 @@ class Source:
                 continue
             self.place = number + 1
             yield as_batch(item)
-        if not self.place and not hasattr(self.reader, "state_dict"):
+        resumable = hasattr(self.reader, "state_dict")  # and may have been resumed at the end of an epoch
+        if not self.place and (not resumable or (hasattr(self.reader, "__len__") and not len(self))):
             raise ValueError(
                 f"there are no batches: the {type(self.reader).__name__} is empty, or a generator that an epoch has used up "
                 "(give something that can be iterated over again)"
@@ -94,7 +96,7 @@ def _first(reader: Any) -> Batch | None:
         return None
     anew = copy(reader)
     anew.load_state_dict({**reader.state_dict(), "epoch": 0, "place": 0})
-    return next(iter(anew))
+    return next(iter(anew), None)
 
 
 def _checksum(batch: Batch | None) -> int:
@@ -107,10 +109,10 @@ def _checksum(batch: Batch | None) -> int:
 
 def split(samples: Batch, fraction: float, batch_axis: int) -> tuple[Batch, Batch]:
     """All but the last samples, and the last: this fraction of all."""
-    if not 0 < fraction < 1:
+    if not isinstance(fraction, Real) or not 0 < fraction < 1:
         raise ValueError(f"validation_split must be a fraction from 0 up to 1, not {fraction!r}")
     count = _count(samples, batch_axis)
-    first = math.floor(count * (1 - fraction))
+    first = math.floor(round(count * (1 - fraction), 9))  # 10 · (1 − 0.8) is 1.9999999999999996
     if not 0 < first < count:
         raise ValueError(f"validation_split={fraction} of {count} samples leaves none on one side")
     learnt, held_out = _parts(samples, batch_axis, slice(0, first), slice(first, None))

@@ -19,6 +19,7 @@ from .checkpoint import Checkpoint
 from .finite import check_gradients, check_loss
 from .history import History
 from .interrupt import interruptible
+from .logs import CSVLog, TensorBoardLog
 from .memory import forget, set_aside
 from .metrics import Means, as_metrics
 from .passing import joined, loss_of, mask_of, moved, places, prediction_of, samples_of
@@ -151,7 +152,7 @@ class Trainer:
         validation_data : (x, y), Batch, or iterable of Batch, optional
             Evaluated after each epoch.
         callbacks : Callback, or iterable of them
-            Told of each step and each epoch.
+            Told of each step and each epoch, in this order; but logs are told after the others, and `Checkpoint` after those.
         shuffle : bool
             Whether each epoch takes arrays in an order of its own, which follows from `tinyrnn.manual_seed`.
         verbose : bool, optional
@@ -175,8 +176,10 @@ class Trainer:
         data, validation = self._data(Batch(x, y, lengths, mask), validation_split, validation_data, batch_size, shuffle)
         given = as_callbacks(callbacks)
         saving = [callback for callback in given if isinstance(callback, Checkpoint)]
-        others = [callback for callback in given if callback not in saving]
-        run = Run(self, data, validation, epochs, [*others, *progress(verbose), *saving])  # saved is what all others have done
+        writing = [callback for callback in given if isinstance(callback, (CSVLog, TensorBoardLog))]
+        others = [callback for callback in given if callback not in (*saving, *writing)]
+        # written is what the others have noted, saved is what all have done
+        run = Run(self, data, validation, epochs, [*others, *progress(verbose), *writing, *saving])
         for checkpoint in saving:
             if checkpoint.resume and checkpoint.path.exists():
                 checkpoint.load(run)
@@ -335,6 +338,8 @@ def _check_kinds(model: Any, loss: Any, optimizer: Any, schedule: Any) -> None:
         raise ValueError("Trainer: the optimizer has none of the model's parameters: make it with model.parameters()")
     if schedule is not None and not isinstance(schedule, (optim.Schedule, optim.ReduceLROnPlateau)):
         raise TypeError(f"Trainer: the schedule must be one of tinyrnn.optim, not {schedule!r:.60}")
+    if isinstance(schedule, optim.ReduceLROnPlateau) and schedule.mode != "min":
+        raise ValueError("Trainer: the schedule is told the loss, of which less is better: make it with mode='min'")
     if schedule is not None and schedule.optimizer is not optimizer:
         raise ValueError("Trainer: the schedule belongs to another optimizer")
 
