@@ -136,3 +136,16 @@ def test_pad_and_its_mask():
     for wrong, message in (([3], "3, but there are 2 steps"), ([-1], "from -1"), ([1.5], "integers")):
         with pytest.raises(ValueError, match=message):
             data.length_mask(wrong, 2)
+
+
+@pytest.mark.parametrize(("dtype", "padding"), [(int, 0.5), (int, np.nan), (int, np.inf), (np.uint8, -1), (bool, 2)])
+def test_a_padding_that_the_dtype_cannot_hold_is_refused(dtype, padding):
+    """As an integer 0.5 would be 0, another symbol."""
+    with pytest.raises(ValueError, match=r"pad: padding=.* as the sequences are"):
+        data.pad([np.array([1, 0], dtype), np.array([1], dtype)], padding=padding)
+    assert data.pad([[1.0, 2.0], [3.0]], padding=0.5)[0].tolist() == [[1.0, 3.0], [2.0, 0.5]]
+
+
+def test_a_single_number_is_no_target_for_each_sequence():
+    with pytest.raises(ValueError, match="y is a single number, 5"):
+        data.BucketBatches([[1], [2]], 5)

@@ -81,11 +81,6 @@ def test_misuse_is_explained(kind):
         kind().fit(["warm", "cold"])
 
 
-def test_an_empty_range_is_refused():
-    with pytest.raises(ValueError, match="must be below"):
-        data.MinMaxScaler((1, 1))
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_checkpoint_brings_it_back(kind, tmp_path):
     pytest.importorskip("safetensors")
@@ -106,3 +101,15 @@ def test_a_wrong_state_is_refused_and_changes_nothing(kind):
         with pytest.raises((ValueError, TypeError)):
             scaler.load_state_dict(state)
     assert all(np.array_equal(before[name], scaler.state_dict()[name]) for name in before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_without_features_are_nothing_to_learn_from(kind):
+    with pytest.raises(ValueError, match="nothing to learn from"):
+        kind().fit(np.zeros((5, 0)))
+
+
+@pytest.mark.parametrize("wrong", [(0.0, np.inf), (-np.inf, 0.0), (0.0, np.nan), (1.0, 1.0)])
+def test_a_range_has_two_ends(wrong):
+    with pytest.raises(ValueError, match="expected two numbers, the first below the second"):
+        data.MinMaxScaler(wrong)

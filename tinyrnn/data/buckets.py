@@ -126,7 +126,10 @@ def _targets(y: Any) -> Any:
     """One target for each sequence as one array, or a list of sequences of targets."""
     if isinstance(y, (list, tuple)) and any(numpy.ndim(target) for target in y):
         return _sequences("y", y)
-    return as_array("BucketBatches: y", y)
+    array = as_array("BucketBatches: y", y)
+    if not array.ndim:
+        raise ValueError(f"BucketBatches: y is a single number, {y!r:.60}, expected one target for each sequence, (n, …)")
+    return array
 
 
 def _buckets(lengths: numpy.ndarray, boundaries: Sequence[int] | None) -> tuple[list[int], list[numpy.ndarray]]:

@@ -31,7 +31,7 @@ def pad(sequences: Iterable[Any], *, padding: float = 0, batch_first: bool = Fal
     Raises
     ------
     ValueError
-        If there are no sequences, or they differ in more than their length.
+        If there are no sequences, they differ in more than their length, or their dtype cannot hold the padding.
 
     Examples
     --------
@@ -51,12 +51,21 @@ def pad(sequences: Iterable[Any], *, padding: float = 0, batch_first: bool = Fal
         if array.ndim == 0 or (array.size and array.shape[1:] != filled[0].shape[1:]):
             raise ValueError(f"pad: sequence {number} has shape {array.shape}, expected (T, …) = (T, {filled[0].shape[1:]})")
     lengths = numpy.array([len(array) for array in arrays])
-    padded = numpy.full(
-        (len(arrays), max(1, int(lengths.max())), *filled[0].shape[1:]), padding, numpy.result_type(*{a.dtype for a in filled})
-    )
+    dtype = numpy.result_type(*{array.dtype for array in filled})
+    _check_padding(padding, dtype)
+    padded = numpy.full((len(arrays), max(1, int(lengths.max())), *filled[0].shape[1:]), padding, dtype)
     for row, array in zip(padded, arrays):
         row[: len(array)] = array if array.size else padding
     return (padded if batch_first else padded.swapaxes(0, 1).copy()), lengths
+
+
+def _check_padding(padding: float, dtype: numpy.dtype) -> None:
+    """NumPy would cut 0.5 to the integer 0, and make any integer of NaN."""
+    if dtype.kind == "f":
+        return
+    low, high = (0, 1) if dtype.kind == "b" else (numpy.iinfo(dtype).min, numpy.iinfo(dtype).max)
+    if not low <= padding <= high or padding != int(padding):
+        raise ValueError(f"pad: padding={padding!r} is no {dtype}, as the sequences are: choose another one, or make them floats")
 
 
 def length_mask(lengths: Any, steps: int | None = None, *, batch_first: bool = False) -> numpy.ndarray:

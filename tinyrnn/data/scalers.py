@@ -148,8 +148,8 @@ class MinMaxScaler(Scaler):
 
     def __init__(self, feature_range: tuple[float, float] = (0.0, 1.0)) -> None:
         low, high = feature_range
-        if not low < high:
-            raise ValueError(f"MinMaxScaler: feature_range={feature_range!r}: the first number must be below the second")
+        if not -numpy.inf < low < high < numpy.inf:
+            raise ValueError(f"MinMaxScaler: feature_range={feature_range!r}: expected two numbers, the first below the second")
         self.feature_range = (low, high)
 
     def state_dict(self) -> dict[str, numpy.ndarray]:
@@ -204,7 +204,8 @@ class StandardScaler(Scaler):
 
 def _rows(array: numpy.ndarray) -> numpy.ndarray:
     """As a table (n, F)."""
-    return array.reshape(-1, array.shape[-1] if array.ndim > 1 else 1)
+    features = array.shape[-1] if array.ndim > 1 else 1
+    return array.reshape(array.size // features if features else 0, features)
 
 
 def _nonzero(spread: numpy.ndarray) -> numpy.ndarray:
