@@ -155,3 +155,17 @@ def test_a_schedule_shows_its_options_not_where_it_stands():
 def test_what_is_refused(make, message):
     with pytest.raises((ValueError, TypeError), match=message):
         make(ours())
+
+
+def test_a_state_of_another_kind_is_refused():
+    optimizer = optim.SGD([tr.Parameter(1.0)], lr=1.0)
+    steps, plateau = optim.StepLR(optimizer, 2), optim.ReduceLROnPlateau(optimizer)
+    for mine, other in ((steps, plateau), (plateau, steps)):
+        with pytest.raises(ValueError, match="load_state_dict: expected"):
+            mine.load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize("wrong", [{"patience": -1}, {"min_lr": float("nan")}, {"cooldown": "2"}, {"threshold": -0.1}])
+def test_options_of_the_plateau_are_numbers_from_0(wrong):
+    with pytest.raises((ValueError, TypeError), match=f"ReduceLROnPlateau: {next(iter(wrong))} must"):
+        optim.ReduceLROnPlateau(optim.SGD([tr.Parameter(1.0)], lr=1.0), **wrong)

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .optimizer import Optimizer, number
-from .schedules import described
+from .optimizer import Optimizer, not_negative, number
+from .schedules import check_state, described
 
 
 class ReduceLROnPlateau:
@@ -63,6 +63,9 @@ class ReduceLROnPlateau:
             raise ValueError(f"ReduceLROnPlateau: mode {mode!r} must be min or max, threshold_mode {threshold_mode!r} rel or abs")
         if not 0 <= number("ReduceLROnPlateau: factor", factor) < 1:
             raise ValueError(f"ReduceLROnPlateau: factor must be at least 0 and below 1, not {factor!r}")
+        numbers = {"patience": patience, "threshold": threshold, "cooldown": cooldown, "min_lr": min_lr, "eps": eps}
+        for name, value in numbers.items():
+            not_negative(f"ReduceLROnPlateau: {name}", value)
         self.mode, self.factor, self.patience, self.cooldown = mode, float(factor), patience, cooldown
         self.threshold, self.threshold_mode, self.min_lr, self.eps = threshold, threshold_mode, min_lr, eps
         self.best = math.inf if mode == "min" else -math.inf
@@ -97,7 +100,14 @@ class ReduceLROnPlateau:
         return {"best": self.best, "num_bad_epochs": self.num_bad_epochs, "cooldown_counter": self.cooldown_counter}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `state_dict` was taken; the optimiser loads its own learning rate."""
+        """Go on from where `state_dict` was taken; the optimiser loads its own learning rate.
+
+        Raises
+        ------
+        ValueError
+            If it is the state of something else.
+        """
+        check_state(self, state)
         self.best = float(state["best"])
         self.num_bad_epochs, self.cooldown_counter = int(state["num_bad_epochs"]), int(state["cooldown_counter"])
 

@@ -58,11 +58,26 @@ class Schedule:
         return {"t": self.t, "base_lr": self.base_lr}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `state_dict` was taken; the optimiser loads its own learning rate."""
+        """Go on from where `state_dict` was taken; the optimiser loads its own learning rate.
+
+        Raises
+        ------
+        ValueError
+            If it is the state of something else.
+        """
+        check_state(self, state)
         self.t, self.base_lr = int(state["t"]), float(state["base_lr"])
 
     def __repr__(self) -> str:
         return described(self)
+
+
+def check_state(schedule: Any, state: Mapping[str, Any]) -> None:
+    """A state has the entries of this kind of schedule."""
+    own = schedule.state_dict()
+    if not isinstance(state, Mapping) or set(state) != set(own):
+        kind = type(schedule).__name__
+        raise ValueError(f"{kind}.load_state_dict: expected {', '.join(own)}, as state_dict() gives them, not {state!r:.80}")
 
 
 def described(schedule: Any) -> str:
