@@ -147,3 +147,15 @@ def test_mistakes_are_explained():
         nn.beam_search(model, [0, 1], 3, end=2)
     with pytest.raises(TypeError, match="symbols must be integers"):
         nn.beam_search(model, [[0.5]], 3, end=2)
+
+
+@pytest.mark.parametrize("wrong", [[np.nan, 0.0, 0.0], [np.inf, 0.0, 0.0]])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_logits_without_a_distribution_are_refused(wrong):
+    with pytest.raises(ValueError, match="of symbol 1 the model's logits hold NaN or"):
+        nn.beam_search(lambda codes, state: (tr.tensor(np.full((*codes.shape, 3), wrong)), state), [[0]], 4, end=2)
+
+
+def test_a_batch_of_no_sequences():
+    sequences, scores = nn.beam_search(lambda codes, state: (tr.zeros(*codes.shape, 3), state), np.zeros((1, 0), int), 4, end=2)
+    assert sequences.shape[1] == 0 and scores.shape == (0,)

@@ -94,8 +94,8 @@ def test_options_out_of_range(options, message):
 
 
 def test_logits_that_are_none():
-    for wrong in ([np.nan, 1.0], [-np.inf, -np.inf]):
-        with pytest.raises(ValueError, match="the logits are NaN, or all of them are −∞"):
+    for wrong in ([np.nan, 1.0], [-np.inf, -np.inf], [np.inf, 1.0]):
+        with pytest.raises(ValueError, match=r"the logits are NaN or \+∞, or all of them are −∞"):
             nn.sample(np.array([[0.0, 1.0], wrong]))
     with pytest.raises(TypeError, match=r"the logits must be floats \(\.\.\., V\)"):
         nn.sample(np.array([1, 2]))
@@ -184,3 +184,10 @@ def test_prompts_that_are_none():
         nn.generate(model, [0.5], 3)
     with pytest.raises(ValueError, match="steps must be a whole number from 0"):
         nn.generate(model, [0], -1)
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_p": 0.9}])
+def test_a_temperature_near_0_takes_the_best(options):
+    """3 / 1e-310 and 5 / 1e-310 are both ∞: only their distance from the best may be divided."""
+    assert nn.sample(tr.tensor([[0.0, 3.0, 5.0]] * 20), temperature=1e-310, **options).tolist() == [2] * 20
+    assert nn.distribution(tr.tensor([0.0, 3.0, 5.0]), temperature=1e-310, **options).drawn.tolist() == [1.0, 0.0, 0.0]

@@ -65,7 +65,7 @@ def beam_search(
     Raises
     ------
     ValueError
-        If an option is out of range.
+        If an option is out of range, or the model returns logits that hold NaN or +∞.
 
     Examples
     --------
@@ -102,9 +102,11 @@ def beam_search(
     with no_grad():
         for length in range(1, steps + 1):
             logits, state = model(read, state)
-            of_next = backend.to_host(log_softmax(logits[-1]).data).astype(float).reshape(batch, width, -1)
-            symbols_there = of_next.shape[2]
-            chosen, log_p = _best((log_p[:, :, None] + of_next).reshape(batch, -1), width)
+            symbols_there = logits.shape[-1]
+            of_next = backend.to_host(log_softmax(logits[-1]).data).astype(float).reshape(batch, width, symbols_there)
+            if numpy.isnan(of_next).any():
+                raise ValueError(f"beam_search: of symbol {length} the model's logits hold NaN or +∞")
+            chosen, log_p = _best((log_p[:, :, None] + of_next).reshape(batch, width * symbols_there), width)
             parents, symbols = chosen // symbols_there, chosen % symbols_there
             beams = numpy.concatenate([numpy.take_along_axis(beams, parents[None], axis=2), symbols[None]])
             ended = symbols == end

@@ -37,8 +37,8 @@ def sample(logits: Any, *, temperature: Any = 1.0, top_k: int | None = None, top
     Raises
     ------
     ValueError
-        If an option is out of range, or no symbol can be drawn because the scores are NaN or all −∞ (on the CPU only: a
-        GPU would have to be waited for).
+        If an option is out of range, or no symbol can be drawn because scores are NaN or +∞, or all are −∞ (on the CPU
+        only: a GPU would have to be waited for).
     TypeError
         If the logits hold no floats.
 
@@ -64,12 +64,13 @@ def sample(logits: Any, *, temperature: Any = 1.0, top_k: int | None = None, top
 
 
 def tempered(xp: Any, logits: Tensor, temperature: Any) -> tuple[Any, Any]:
-    """The scores (..., V) in float64 after the temperature, and where (...) it is 0."""
+    """The scores (..., V), the best 0, in float64 after the temperature, and where (...) it is 0."""
     if logits.dtype.kind != "f" or not logits.ndim or not logits.shape[-1]:
         raise TypeError(f"the logits must be floats (..., V), a score for each symbol, not {logits.dtype} {tuple(logits.shape)}")
     scores = logits.data.astype(float)
-    if logits.device.kind == "cpu" and not (scores.max(axis=-1) > -numpy.inf).all():
-        raise ValueError("no symbol can be drawn: at some place the logits are NaN, or all of them are −∞")
+    best = scores.max(axis=-1, keepdims=True)
+    if logits.device.kind == "cpu" and not numpy.isfinite(best).all():
+        raise ValueError("no symbol can be drawn: at some place the logits are NaN or +∞, or all of them are −∞")
     heat = numpy.asarray(backend.to_host(temperature.data) if isinstance(temperature, Tensor) else temperature, dtype=float)
     if not (heat >= 0).all() or not numpy.isfinite(heat).all():
         raise ValueError(f"temperature {temperature!r}: expected numbers from 0")
@@ -79,7 +80,8 @@ def tempered(xp: Any, logits: Tensor, temperature: Any) -> tuple[Any, Any]:
         raise ValueError(f"temperature has shape {heat.shape}, which does not broadcast to {scores.shape[:-1]}") from None
     heat = backend.to_device(heat, logits.device)
     cold = heat == 0
-    return scores / xp.where(cold, 1.0, heat)[..., None], cold
+    with numpy.errstate(over="ignore"):  # far below the best, a score is −∞ when it is very cold
+        return (scores - best) / xp.where(cold, 1.0, heat)[..., None], cold
 
 
 def kept(xp: Any, scores: Any, top_k: int | None, top_p: float | None) -> Any:
