@@ -43,7 +43,7 @@ def test_resume_in_the_middle():
 
 
 def test_misuse_is_explained():
-    with pytest.raises(ValueError, match=r"\(T,\) integers, not float64"):
+    with pytest.raises(ValueError, match=r"\(T,\) integers, not float64 .*; the windows of a series of numbers are given"):
         data.Streams(np.zeros(10))
     with pytest.raises(ValueError, match=r"int64 \(2, 5\)"):
         data.Streams(np.zeros((2, 5), np.int64))

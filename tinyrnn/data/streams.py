@@ -58,7 +58,8 @@ class Streams(Epochs):
         self._codes = as_array("Streams: codes", codes)
         if self._codes.ndim != 1 or self._codes.dtype.kind not in "iu":
             raise ValueError(
-                f"Streams: expected the codes of one text, (T,) integers, not {self._codes.dtype} {self._codes.shape}"
+                f"Streams: expected the codes of one text, (T,) integers, not {self._codes.dtype} {self._codes.shape}; "
+                "the windows of a series of numbers are given to the Trainer as a list of (x, y)"
             )
         self.steps = (len(self._codes) - 1) // streams  # of each stream
         if self.steps < (window if drop_last else 1):
