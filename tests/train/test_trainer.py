@@ -363,6 +363,21 @@ def test_predict_joins_one_row_for_each_sample_of_time_first_arrays(classes):
         np.testing.assert_allclose(found, model(x).numpy(), rtol=1e-5, atol=1e-7)
 
 
+def test_predict_does_not_guess_along_which_axis_the_samples_lie():
+    """One number for each step of time-first sequences, and as many steps as samples in a batch."""
+
+    class OfEachStep(nn.Linear):
+        def forward(self, x):
+            return super().forward(x)[..., 0]
+
+    model, x = OfEachStep(3, 1), np.random.default_rng(0).normal(size=(4, 8, 3)).astype("float32")
+    trainer = trainer_of(model, batch_axis=1)
+    for size in (3, 8):
+        np.testing.assert_allclose(trainer.predict(x, batch_size=size), model(x).numpy(), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"row for each sample, or for each step.* another batch_size than 4"):
+        trainer.predict(x, batch_size=4)
+
+
 def test_floats_take_the_dtype_of_the_model():
     model = nn.Linear(1, 1)
     trainer = trainer_of(model, nn.mse)

@@ -93,19 +93,25 @@ def samples_of(batch: Batch, batch_axis: int) -> int:
     return shape[min(batch_axis, len(shape) - 1)]
 
 
-def joined(parts: Sequence[numpy.ndarray], counts: Sequence[int], batch_axis: int) -> numpy.ndarray:
+def joined(parts: Sequence[numpy.ndarray], counts: Sequence[int], batch_axis: int, steps: int) -> numpy.ndarray:
     """The predictions of some batches beside each other, along the axis that has one entry for each sample.
 
     Raises
     ------
     ValueError
-        If they have no such axis, or differ along another one.
+        If they have no such axis, or differ along another one; or if it may be either of two, because the sequences have as
+        many steps as the batches samples.
     """
     axes = [
         axis
         for axis in dict.fromkeys((batch_axis, 0))
         if all(part.ndim > axis and part.shape[axis] == count for part, count in zip(parts, counts))
     ]
+    if len(axes) == 2 and len(parts) > 1 and all(part.shape == (steps, steps) for part in parts):
+        raise ValueError(
+            f"the predictions of the batches have shape {parts[0].shape}: is that a row for each sample, or for each step? "
+            f"Give another batch_size than {steps}"
+        )
     # (N, C) of as many classes as samples: a row for each sample, as one that is no sequence has
     axis = 0 if len(axes) == 2 and parts[0].ndim == 2 else axes[0] if axes else None
     if axis is None or len({part.shape[:axis] + part.shape[axis + 1 :] for part in parts}) > 1:

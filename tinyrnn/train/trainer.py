@@ -271,13 +271,14 @@ class Trainer:
             The predictions beside each other, as the samples are.
         """
         source = source_of(x, None, lengths, None, batch_size=batch_size, batch_axis=self.batch_axis)
-        parts, counts = [], []
+        parts, counts, steps = [], [], 0
         with _mode(self.model, training=False), set_aside(self.model), no_grad():
             for batch in source:
                 batch = self._moved(batch)
                 parts.append(prediction_of(self.model, batch).numpy())
                 counts.append(samples_of(batch, self.batch_axis))
-        return joined(parts, counts, self.batch_axis)
+                steps = samples_of(batch, 0)  # of sequences with time first
+        return joined(parts, counts, self.batch_axis, steps)
 
     def _evaluate(self, source: Source) -> dict[str, Any]:
         means = Means()
