@@ -113,3 +113,12 @@ def test_rows_without_features_are_nothing_to_learn_from(kind):
 def test_a_range_has_two_ends(wrong):
     with pytest.raises(ValueError, match="expected two numbers, the first below the second"):
         data.MinMaxScaler(wrong)
+
+
+def test_masked_numbers_are_refused():
+    """NumPy's asarray drops the mask: the 99 under it would count."""
+    numbers = np.ma.masked_array([1.0, 2.0, 99.0], [False, False, True])
+    for take in (data.StandardScaler().fit, lambda x: data.windows(x, 1), lambda x: data.Batches(x)):
+        with pytest.raises(ValueError, match="1 numbers are masked"):
+            take(numbers)
+    assert data.StandardScaler().fit(numbers.compressed()).mean_.tolist() == [1.5]

@@ -17,7 +17,11 @@ def as_array(what: str, numbers: Any) -> numpy.ndarray:
     ------
     TypeError
         If they are no numbers; the message calls them `what`.
+    ValueError
+        If some of them are masked (`numpy.ma`): what lies under the mask would be taken for a number.
     """
+    if numpy.ma.is_masked(numbers):
+        raise ValueError(f"{what}: {numpy.ma.count_masked(numbers)} numbers are masked: fill them in, or leave them out, first")
     numbers = numbers.data if isinstance(numbers, Value) else numbers
     try:
         array = backend.to_host(numbers) if backend.is_array(numbers) else numpy.asarray(numbers)
