@@ -90,7 +90,7 @@ def test_dropout_out_of_training_or_of_nothing_passes_all():
     assert nn.Dropout(0.0)(x) is x
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan"), "0.5", None])
 def test_dropout_rate(rate):
     with pytest.raises(ValueError, match=r"is not in \[0, 1\)"):
         nn.Dropout(rate)
@@ -253,3 +253,8 @@ def test_embedding_on_cupy(fake_cupy):
         np.testing.assert_array_equal(layer.W.grad.data.get()[:, 0], [0, 2, 0, 0, 0])
     with pytest.raises(tr.DeviceError, match="different devices"):
         layer(np.array([1, 1]))
+
+
+def test_indices_in_lists_of_several_lengths_are_refused():
+    with pytest.raises(TypeError, match="in lists of one length"):
+        nn.Embedding(3, 2)([[1], [1, 2]])

@@ -141,3 +141,8 @@ def test_a_batch_that_pytorch_has_packed_is_refused_with_the_way_out(name):
     x, lengths = torch.nn.utils.rnn.pad_packed_sequence(packed)
     y, _ = layer(x.numpy(), lengths=lengths.numpy())
     assert (y.numpy()[2:, 0] == 0).all() and (y.numpy()[4, 1] != 0).any()
+
+
+def test_lengths_in_nested_lists_are_refused():
+    with pytest.raises(ValueError, match="lengths must be 2 integers, one per sequence, not"):
+        nn.GRU(3, 4)(tr.ones(4, 2, 3), lengths=[[1], [1, 2]])

@@ -74,7 +74,12 @@ class Embedding(Module):
 
     def forward(self, indices: Any) -> Tensor:
         if not isinstance(indices, Value) and not backend.is_array(indices):
-            numbers = numpy.asarray(indices)
+            try:
+                numbers = numpy.asarray(indices)
+            except ValueError:
+                raise TypeError(
+                    f"Embedding: indices must be integers, in lists of one length, not {indices!r:.60}: nn.pad_sequence pads them"
+                ) from None
             indices = backend.asarray(numbers if numbers.size else numbers.astype(int), device=self.W.device)
         if indices.dtype.kind not in "iu":
             raise TypeError(f"Embedding: indices must be integers, not {indices.dtype}: make them with dtype=int")
@@ -116,8 +121,8 @@ class Dropout(Module):
 def check_rate(module: Module, **rates: Any) -> None:
     """Can these be shares of what is dropped?"""
     for name, rate in rates.items():
-        if not 0.0 <= rate < 1.0:
-            raise ValueError(f"{type(module).__name__}: {name} {rate} is not in [0, 1)")
+        if not isinstance(rate, (int, float, numpy.floating)) or not 0.0 <= rate < 1.0:
+            raise ValueError(f"{type(module).__name__}: {name} {rate!r} is not in [0, 1)")
 
 
 def keep(x: Tensor, rate: float) -> Any:

@@ -96,7 +96,10 @@ def unpad_sequence(y: Any, lengths: Any, *, batch_first: bool = False) -> list[T
 def checked_lengths(lengths: Any, *, steps: int, batch: int) -> numpy.ndarray:
     """The lengths as integers (N,) on the CPU, once they are known to fit."""
     lengths = lengths.data if isinstance(lengths, Value) else lengths
-    host = backend.to_host(lengths) if hasattr(lengths, "dtype") else numpy.asarray(lengths)
+    try:
+        host = backend.to_host(lengths) if hasattr(lengths, "dtype") else numpy.asarray(lengths)
+    except ValueError:  # nested lists of several lengths
+        raise ValueError(f"lengths must be {batch} integers, one per sequence, not {lengths!r:.60}") from None
     if host.shape != (batch,):
         mask = "; of a mask whose sequences have no gaps they are the sums over time" if host.ndim == 2 else ""
         raise ValueError(
