@@ -13,6 +13,7 @@ from .attention import Memory
 from .beam import beam_search, repeated
 from .cell import like, parts
 from .decoders import Decoder, DecoderState
+from .layer import flat
 from .layers import Embedding, Linear
 from .module import Module, check_sizes
 from .sampling import generate
@@ -69,7 +70,7 @@ class Bridge(Module):
         self.linear = Linear(in_features, sum(sizes))
 
     def forward(self, state: Any) -> Any:
-        made = tanh(self.linear(concatenate(*map(_rows, _tensors(state)), axis=-1)))
+        made = tanh(self.linear(concatenate(*map(_rows, flat(state)), axis=-1)))
         return made if len(self.sizes) == 1 else split(made, self.sizes)
 
 
@@ -235,11 +236,6 @@ class Seq2Seq(Module):
         """What was written, read again, all of it at once."""
         logits, _, weights = self.decoder(concatenate(first, sequences[:-1]), state, memory)
         return Decoded(sequences, *_lengths_and_scores(log_softmax(logits), sequences, end), weights)
-
-
-def _tensors(state: Any) -> list:
-    """The Tensors of a state, one after the other, however it is nested."""
-    return [tensor for part in state for tensor in _tensors(part)] if isinstance(state, (tuple, list)) else [state]
 
 
 def _rows(state: Any) -> Any:
