@@ -296,6 +296,11 @@ def test_on_a_gpu(fake_cupy):
             TypeError,
             r"must return \(y, state\), not a Tensor: leave return_state=True",
         ),
+        (
+            lambda: list(nn.truncated_bptt(nn.RNN(D, H, return_sequences=False), X, k1=5)),
+            ValueError,
+            "of 5 steps the layer returned outputs of shape .* one for each step: leave return_sequences=True",
+        ),
     ],
 )
 def test_errors(call, error, message):

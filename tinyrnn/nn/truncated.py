@@ -189,6 +189,11 @@ class _Run:
                 f"truncated_bptt: the layer must return (y, state), not a {type(found).__name__}: leave return_state=True, and "
                 "make a cell a layer with nn.Recurrent(cell)"
             )
+        if found[0].shape[self.steps.axis : self.steps.axis + 1] != (stop - start,):
+            raise ValueError(
+                f"truncated_bptt: of {stop - start} steps the layer returned outputs of shape {tuple(found[0].shape)}, expected "
+                "one for each step: leave return_sequences=True"
+            )
         return found
 
     def window(self, outputs: list, start: int, stop: int, since: int, state: Any) -> Window:
