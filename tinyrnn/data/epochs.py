@@ -70,6 +70,7 @@ class Epochs:
         raise NotImplementedError
 
     def _batch(self, part: Any) -> Batch:
+        """The batch that is made of it."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, int]:

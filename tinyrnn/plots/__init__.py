@@ -1,7 +1,7 @@
 """Plots of recurrent networks, with matplotlib: each takes Tensors, arrays or results of bptt, and returns its Axes."""
 
+from .attention_maps import attention
 from .lines import contributions, gradient_norms, loss_curve
-from .looks import attention
 from .maps import contribution_matrix, heatmap
 from .next_symbol import distribution
 from .spectra import jacobian_eigenvalues, jacobian_spectrum

@@ -1,4 +1,4 @@
-"""Attention: who looks at whom."""
+"""Attention maps: which query looks at which key, in one picture or several side by side."""
 
 from __future__ import annotations
 
